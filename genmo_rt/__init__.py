@@ -1,0 +1,1 @@
+"""Real-time motion estimation: keypoints and conditions in, SMPL poses out."""

@@ -1,0 +1,1 @@
+"""The built-in body: mesh, skinning weights and shape space, CC0."""

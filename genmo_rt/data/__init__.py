@@ -1,0 +1,1 @@
+"""Motion capture clips become training batches: retarget, label, augment, observe."""

@@ -1,0 +1,1 @@
+"""Files that other tools read: npz (AMASS keys), bvh, glb."""

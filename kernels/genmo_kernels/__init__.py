@@ -1,0 +1,1 @@
+"""Attention kernels for causal sliding-window streaming: tensors in, tensors out."""
