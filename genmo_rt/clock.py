@@ -12,7 +12,7 @@ class Tick:
     """One frame's place on the tick grid.
 
     Attributes:
-        index: tick number since the stream's anchor; grows strictly.
+        index: tick number since the clock's anchor; grows strictly until a reset.
         t: capture time in seconds since the anchor (the frame's own, not the grid's).
         missed: masked ticks to run just before this one.
         restart: the gap was over MAX_CATCH_UP ticks: caches restart, ids and world stay.
@@ -36,16 +36,21 @@ class TickClock:
     def admit(self, t_capture_us: int) -> Tick | None:
         """Takes the next frame's capture time; None means the frame is to be dropped.
 
-        A frame belongs to tick round((t − t0)·30). The first frame to reach a tick is used;
-        a later one, or one whose time went backwards, is dropped.
+        A frame belongs to tick round((t − t0)·30), halves upwards. The first frame to reach a
+        tick is used; a later one, or one whose time went backwards, is dropped. Time that went
+        back by over KEEP_S is a clock set anew: the anchor moves there and everything resets.
 
         Args:
             t_capture_us: capture time in microseconds, on any steady clock.
         """
-        if self._anchor_us is None:
+        if self._anchor_us is None or self._is_set_anew(t_capture_us):
             self._anchor_us = t_capture_us
-        t = (t_capture_us - self._anchor_us) / 1e6
-        index = round(t * TICK_HZ)
+            self._last = None
+        since_us = t_capture_us - self._anchor_us
+        t = since_us / 1e6
+        # In whole microseconds: at 60 fps every other frame sits on a half, where the rounding
+        # of floats (and round()'s halves to even) would spread the used frames unevenly.
+        index = (since_us * TICK_HZ + 500_000) // 1_000_000
         if self._last is None:
             tick = Tick(index=index, t=t, missed=0, restart=True, reset=True)
         else:
@@ -62,3 +67,8 @@ class TickClock:
             )
         self._last = tick
         return tick
+
+    def _is_set_anew(self, t_capture_us: int) -> bool:
+        if self._last is None or self._anchor_us is None:
+            return False
+        return (t_capture_us - self._anchor_us) / 1e6 < self._last.t - KEEP_S

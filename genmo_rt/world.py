@@ -1,0 +1,138 @@
+"""One world per stream: where a static camera stands over the floor, refined as people move.
+
+The world is y up, metres, origin on the floor below the camera, −z the optical axis projected to
+the horizontal: a person who faces the camera faces +z. The camera is OpenCV. What changes is the
+camera's tilt (gravity) and its height (the floor); both move slowly, as the contract asks.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+MAX_TURN_PER_S = np.radians(2.0)
+MAX_RISE_PER_S = 0.05  # metres
+PRIOR_TICKS = 15.0  # a level camera counts as half a second of observed gravity
+MEMORY_TICKS = 450.0  # later observations replace those of 15 s ago
+TURN_SCALE = np.radians(12.0)  # gravity further from the mean than this counts less
+FLOOR_MEMORY = 60.0  # contacts over which the floor is averaged
+MIN_CONTACT = 0.5  # a foot below this probability says nothing of the floor
+LEVEL_UP_CAM = np.array([0.0, -1.0, 0.0])
+
+
+class World:
+    """The world of one stream, shared by its persons.
+
+    Attributes:
+        R_c2w: (3, 3) rotation of the camera, p_world = R_c2w @ p_cam + (0, camera_height, 0).
+        camera_height: metres over the floor.
+        started: whether a first pose has set the floor.
+    """
+
+    def __init__(self, up_cam: Array | None = None) -> None:
+        """Starts from gravity's prior.
+
+        Args:
+            up_cam: (3,) "up" in the camera, from the device's sensor; None for a level camera.
+        """
+        self._up = _unit(LEVEL_UP_CAM if up_cam is None else np.asarray(up_cam, np.float64))
+        self._up_mean, self._up_weight = self._up, PRIOR_TICKS
+        self._floor_offset, self._floor_weight = 0.0, 0.0
+        self._t = 0.0
+        self.R_c2w = camera_to_world(self._up)
+        self.camera_height = 0.0
+        self.started = False
+
+    def start(self, t: float, soles_cam: Array) -> None:
+        """Sets the floor under the lowest sole of the first pose.
+
+        Args:
+            t: capture time, seconds.
+            soles_cam: (N, 3) points under the feet.
+        """
+        self.camera_height = -float((soles_cam @ self.R_c2w[1]).min())
+        self._t = t
+        self.started = True
+
+    def observe(self, t: float, up_cam: Array, soles_cam: Array, contact: Array) -> None:
+        """Takes one person's evidence of one tick and moves the world towards it.
+
+        The tilt turns about the lowest sole, so that nobody leaves the floor while it turns.
+
+        Args:
+            t: capture time, seconds; several persons may share one.
+            up_cam: (3,) "up" in the camera as this tick's pose implies.
+            soles_cam: (N, 3) points under the feet.
+            contact: (N,) probability that the point rests on the floor.
+        """
+        dt = max(t - self._t, 0.0)
+        self._t = max(t, self._t)
+        self._remember_up(_unit(up_cam))
+        heights = soles_cam @ self.R_c2w[1]
+        lowest = int(heights.argmin())
+        self._remember_floor(heights + self.camera_height, contact)
+        self._up = _turn_towards(self._up, self._up_mean, MAX_TURN_PER_S * dt)
+        self.R_c2w = camera_to_world(self._up)
+        self.camera_height += float(heights[lowest] - soles_cam[lowest] @ self.R_c2w[1])
+        rise = float(np.clip(-self._floor_offset, -MAX_RISE_PER_S * dt, MAX_RISE_PER_S * dt))
+        self.camera_height += rise
+        self._floor_offset += rise
+
+    def points(self, points_cam: Array) -> Array:
+        """(..., 3) points in the camera to the world."""
+        return np.asarray(points_cam @ self.R_c2w.T + [0.0, self.camera_height, 0.0])
+
+    def directions(self, directions_cam: Array) -> Array:
+        """(..., 3) directions or velocities in the camera to the world."""
+        return np.asarray(directions_cam @ self.R_c2w.T)
+
+    def _remember_up(self, up_cam: Array) -> None:
+        """A running mean in which far-off observations weigh less (Cauchy weights)."""
+        angle = _angle(up_cam, self._up_mean)
+        weight = 1.0 / (1.0 + (angle / TURN_SCALE) ** 2)
+        self._up_weight = min(self._up_weight + weight, MEMORY_TICKS)
+        self._up_mean = _unit(self._up_mean + (up_cam - self._up_mean) * weight / self._up_weight)
+
+    def _remember_floor(self, heights: Array, contact: Array) -> None:
+        """A running mean of the height at which resting soles are seen."""
+        resting = contact >= MIN_CONTACT
+        if not resting.any():
+            return
+        height = float(heights[resting].min())
+        self._floor_weight = min(self._floor_weight + 1.0, FLOOR_MEMORY)
+        self._floor_offset += (height - self._floor_offset) / self._floor_weight
+
+
+def camera_to_world(up_cam: Array) -> Array:
+    """The rotation of a camera that sees "up" at up_cam and looks along −z, seen from above.
+
+    Args:
+        up_cam: (3,) unit vector.
+    Returns:
+        (3, 3) R_c2w. A camera that looks straight up or down has no heading: the top or bottom
+        of its picture counts as its front.
+    """
+    forward = np.array([0.0, 0.0, 1.0])
+    if abs(up_cam[2]) > 0.999:
+        forward = np.array([0.0, np.sign(up_cam[2]), 0.0])
+    forward = _unit(forward - (forward @ up_cam) * up_cam)
+    return np.stack((np.cross(forward, up_cam), up_cam, -forward))
+
+
+def _turn_towards(start: Array, target: Array, max_angle: float) -> Array:
+    """start turned towards target (both unit) by at most max_angle radians."""
+    angle = _angle(start, target)
+    if angle <= max_angle:
+        return target
+    if max_angle == 0.0:
+        return start
+    side = _unit(target - (target @ start) * start)
+    return np.asarray(np.cos(max_angle) * start + np.sin(max_angle) * side)
+
+
+def _angle(a: Array, b: Array) -> float:
+    return float(np.arctan2(np.linalg.norm(np.cross(a, b)), a @ b))
+
+
+def _unit(vector: Array) -> Array:
+    return np.asarray(vector / np.linalg.norm(vector))

@@ -1,0 +1,129 @@
+"""The root's path: integration over uneven time, and fusion with the root the camera sees."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from genmo_rt.clock import TickClock
+from genmo_rt.rollout import FusionNoise, PathIntegrator, Rollout
+
+Array = NDArray[np.float64]
+
+
+def _circle(t: float) -> tuple[Array, Array]:
+    """Position and velocity of a 1 m/s walk on a circle of 1 m radius."""
+    return (
+        np.array([np.sin(t), 0.0, 4.0 - np.cos(t)]),
+        np.array([np.cos(t), 0.0, np.sin(t)]),
+    )
+
+
+def _frame_times(
+    fps: float, seconds: float, drop: float = 0.0, jitter_s: float = 0.0
+) -> list[float]:
+    """Capture times that reach a tick, as the clock admits them."""
+    generator = np.random.default_rng(3)
+    clock = TickClock()
+    times = []
+    for i in range(round(seconds * fps) + 1):
+        t_us = round((i / fps + jitter_s * generator.uniform(-1, 1)) * 1e6)
+        if i > 0 and generator.random() < drop:
+            continue
+        tick = clock.admit(t_us)
+        if tick is not None:
+            times.append(tick.t)
+    return times
+
+
+@pytest.mark.parametrize(
+    ("fps", "drop", "jitter_s"),
+    [
+        (15, 0.0, 0.0),
+        (24, 0.0, 0.0),
+        (30, 0.0, 0.0),
+        (60, 0.0, 0.0),
+        (30, 0.2, 0.0),
+        (30, 0.2, 0.01),
+    ],
+)
+def test_a_walk_on_a_circle_keeps_its_path_within_a_millimetre(
+    fps: float, drop: float, jitter_s: float
+) -> None:
+    path = PathIntegrator()
+    times = _frame_times(fps, 10.0, drop, jitter_s)
+    position = _circle(times[0])[0]
+    worst = 0.0
+    for t in times:
+        truth, velocity = _circle(t)
+        position = position + path.advance(t, velocity)
+        worst = max(worst, float(np.linalg.norm(position - truth)))
+    assert times[-1] > 9.8
+    assert worst < 1e-3
+
+
+def test_noise_is_not_amplified_when_two_frames_come_close_together() -> None:
+    """Frames at 0.49 and 0.51 ticks are neighbours on the grid, 0.7 ms apart."""
+    generator = np.random.default_rng(0)
+    moved = []
+    for _ in range(200):
+        path = PathIntegrator()
+        for t in (0.0, 0.0163, 0.0170):
+            path.advance(t, generator.normal(0, 0.1, 3))
+        moved.append(path.advance(0.1503, generator.normal(0, 0.1, 3)))
+    trapezoid = 0.1 * (0.1503 - 0.0170) / np.sqrt(2)
+    assert np.std(moved) < 1.5 * trapezoid
+
+
+def test_the_position_before_a_step_does_not_depend_on_later_samples() -> None:
+    def run(last: Array) -> list[Array]:
+        rollout = Rollout()
+        rollout.start(0.0, np.array([0.0, 0.0, 4.0]), np.zeros(3))
+        return [
+            rollout.step(0.1, np.ones(3), np.array([0.1, 0.1, 4.1])),
+            rollout.step(0.2, last, None),
+        ]
+
+    first, second = run(np.ones(3)), run(np.full(3, 9.0))
+    np.testing.assert_array_equal(first[0], second[0])
+    assert not np.array_equal(first[1], second[1])
+
+
+def test_a_path_without_pictures_is_the_plain_integral() -> None:
+    rollout = Rollout()
+    truth, velocity = _circle(0.0)
+    rollout.start(0.0, truth, velocity)
+    for i in range(1, 301):
+        truth, velocity = _circle(i / 30)
+        position = rollout.step(i / 30, velocity, None)
+    assert np.linalg.norm(position - truth) < 1e-3
+
+
+def test_a_biased_velocity_does_not_drift_with_a_static_camera() -> None:
+    rollout = Rollout()
+    truth = np.array([0.5, 0.2, 4.0])
+    rollout.start(0.0, truth, np.zeros(3))
+    for i in range(1, 1801):
+        position = rollout.step(i / 30, np.array([0.0, 0.0, 0.05]), truth)
+    assert np.abs(position - truth).max() < 0.1  # unfused it would be 3 m away
+
+
+def test_noisy_depth_is_smoothed_while_sideways_motion_follows_the_picture() -> None:
+    generator = np.random.default_rng(1)
+    noise = FusionNoise()
+    rollout = Rollout(noise)
+    rollout.start(0.0, np.array([0.0, 0.0, 4.0]), np.zeros(3))
+    positions, seen = [], []
+    depth_error = 0.0
+    for i in range(1, 601):
+        depth_error = 0.85 * depth_error + generator.normal(0, 0.06)
+        seen.append(np.array([0.3 * np.sin(i / 30), 0.0, 4.0 + depth_error]))
+        # The velocity knows nothing of the sideways motion.
+        positions.append(rollout.step(i / 30, np.zeros(3), seen[-1]))
+    error = np.array(positions)[60:] - np.array(seen)[60:]
+    assert np.std(np.array(positions)[60:, 2]) < 0.5 * np.std(np.array(seen)[60:, 2])
+    assert np.abs(error[:, 0]).max() < 0.03
+
+
+def test_a_step_before_the_start_is_refused() -> None:
+    with pytest.raises(RuntimeError, match="before start"):
+        Rollout().step(0.0, np.zeros(3), None)
