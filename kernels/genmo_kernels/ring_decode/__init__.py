@@ -1,0 +1,1 @@
+"""Attention of one new token per stream over a ring of cached tokens."""

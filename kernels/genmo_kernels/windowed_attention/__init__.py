@@ -1,0 +1,1 @@
+"""Attention of a whole sequence under a sliding window."""
