@@ -1,0 +1,200 @@
+"""Names the joints of every family of skeletons after SMPL's 24: tables, no logic but lookup."""
+
+from dataclasses import dataclass, replace
+
+from genmo_rt.data.clips import SourceSkeleton
+from genmo_rt.errors import InputError
+from genmo_rt.skeleton import JOINT_NAMES
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """Which source joint turns a SMPL joint, and where the source bone ends.
+
+    Attributes:
+        joint: source joint whose global rotation drives the SMPL joint.
+        tail: source joint at the far end of the bone, for limbs, whose direction is kept.
+        known: False where the source lacks the joint and `joint` only carries it along.
+    """
+
+    joint: str
+    tail: str | None = None
+    known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One way to name joints. In `lateral`, `{}` stands for the side's mark.
+
+    Attributes:
+        name: for messages.
+        sides: the marks of the left and the right side.
+        central: drivers of the midline joints.
+        lateral: drivers of the paired joints, without their `left_`/`right_`.
+        gaze: (neck, head) pitch in degrees that the family's skeletons show when people stand
+            or walk and look ahead; measured, the median of the performers' medians.
+    """
+
+    name: str
+    sides: tuple[str, str]
+    central: dict[str, Driver]
+    lateral: dict[str, Driver]
+    gaze: tuple[float, float]
+
+    def drivers(self) -> tuple[Driver, ...]:
+        """The 24 drivers in SMPL's joint order."""
+        return tuple(self._driver(name) for name in JOINT_NAMES)
+
+    def _driver(self, name: str) -> Driver:
+        if name in self.central:
+            return self.central[name]
+        side, _, part = name.partition("_")
+        mark = self.sides[0] if side == "left" else self.sides[1]
+        driver = self.lateral[part]
+        tail = None if driver.tail is None else driver.tail.format(mark)
+        return Driver(driver.joint.format(mark), tail, driver.known)
+
+
+ASF = Family(
+    name="ASF",
+    sides=("l", "r"),
+    central={
+        "pelvis": Driver("root"),
+        "spine1": Driver("lowerback"),
+        "spine2": Driver("upperback"),
+        "spine3": Driver("thorax"),
+        "neck": Driver("upperneck"),
+        "head": Driver("head"),
+    },
+    lateral={
+        "hip": Driver("{}femur", "{}tibia"),
+        "knee": Driver("{}tibia", "{}foot"),
+        "ankle": Driver("{}foot"),
+        "foot": Driver("{}toes"),
+        "collar": Driver("{}clavicle"),
+        "shoulder": Driver("{}humerus", "{}radius"),
+        "elbow": Driver("{}radius", "{}wrist"),
+        "wrist": Driver("{}hand"),
+        "hand": Driver("{}hand"),
+    },
+    gaze=(-6.0, -14.0),
+)
+ASF_HIP = replace(
+    ASF,
+    name="ASF with a root called hip",
+    central=ASF.central | {"pelvis": Driver("hip")},
+)
+BVH_LEG = Family(
+    name="BVH with LeftUpLeg",
+    sides=("Left", "Right"),
+    central={
+        "pelvis": Driver("Hips"),
+        "spine1": Driver("LowerBack"),
+        "spine2": Driver("Spine"),
+        "spine3": Driver("Spine1"),
+        "neck": Driver("Neck1"),
+        "head": Driver("Head"),
+    },
+    lateral={
+        "hip": Driver("{}UpLeg", "{}Leg"),
+        "knee": Driver("{}Leg", "{}Foot"),
+        "ankle": Driver("{}Foot"),
+        "foot": Driver("{}ToeBase"),
+        "collar": Driver("{}Shoulder"),
+        "shoulder": Driver("{}Arm", "{}ForeArm"),
+        "elbow": Driver("{}ForeArm", "{}Hand"),
+        "wrist": Driver("{}FingerBase"),
+        "hand": Driver("{}FingerBase"),
+    },
+    gaze=(-6.0, -14.0),
+)
+BVH_KNEE = Family(
+    name="BVH with LeftKnee",
+    sides=("Left", "Right"),
+    central={
+        "pelvis": Driver("Hips"),
+        "spine1": Driver("lowerback"),
+        "spine2": Driver("Chest"),
+        "spine3": Driver("Chest2"),
+        "neck": Driver("Neck"),
+        "head": Driver("Head"),
+    },
+    lateral={
+        "hip": Driver("{}Hip", "{}Knee"),
+        "knee": Driver("{}Knee", "{}Ankle"),
+        "ankle": Driver("{}Ankle"),
+        "foot": Driver("{}Toe"),
+        "collar": Driver("{}Collar"),
+        "shoulder": Driver("{}Shoulder", "{}Elbow"),
+        "elbow": Driver("{}Elbow", "{}Wrist"),
+        "wrist": Driver("{}Wrist"),
+        "hand": Driver("{}Wrist"),
+    },
+    gaze=(-6.0, -14.0),
+)
+FIGURE = Family(
+    name="figure with buttocks and no toes",
+    sides=("l", "r"),
+    central={
+        "pelvis": Driver("hip"),
+        "spine1": Driver("abdomen"),
+        "spine2": Driver("chest"),
+        "spine3": Driver("chest"),
+        "neck": Driver("neck"),
+        "head": Driver("head"),
+    },
+    lateral={
+        "hip": Driver("{}Thigh", "{}Shin"),
+        "knee": Driver("{}Shin", "{}Foot"),
+        "ankle": Driver("{}Foot"),
+        "foot": Driver("{}Foot", known=False),
+        "collar": Driver("{}Collar"),
+        "shoulder": Driver("{}Shldr", "{}ForeArm"),
+        "elbow": Driver("{}ForeArm", "{}Hand"),
+        "wrist": Driver("{}Hand"),
+        "hand": Driver("{}Hand"),
+    },
+    gaze=(-10.0, 0.0),
+)
+RIG = Family(
+    name="rig without wrists and toes",
+    sides=("L", "R"),
+    central={
+        "pelvis": Driver("pelvis"),
+        "spine1": Driver("spine"),
+        "spine2": Driver("spine.001"),
+        "spine3": Driver("spine.001"),
+        "neck": Driver("neck"),
+        "head": Driver("face"),
+    },
+    lateral={
+        "hip": Driver("thigh.{}", "shin.{}"),
+        "knee": Driver("shin.{}", "foot.{}"),
+        "ankle": Driver("foot.{}"),
+        "foot": Driver("foot.{}", known=False),
+        "collar": Driver("shoulder.{}"),
+        "shoulder": Driver("upper_arm.{}", "forearm.{}"),
+        "elbow": Driver("forearm.{}", "forearm.{}_end"),
+        "wrist": Driver("forearm.{}", known=False),
+        "hand": Driver("forearm.{}", known=False),
+    },
+    gaze=(-15.0, -16.0),
+)
+FAMILIES = (ASF, ASF_HIP, BVH_LEG, BVH_KNEE, FIGURE, RIG)
+
+
+def family_of(skeleton: SourceSkeleton) -> Family:
+    """The family whose every joint the skeleton has.
+
+    Raises:
+        InputError: no family fits.
+    """
+    names = set(skeleton.names)
+    for family in FAMILIES:
+        drivers = family.drivers()
+        if names.issuperset({d.joint for d in drivers} | {d.tail for d in drivers if d.tail}):
+            return family
+    raise InputError(
+        f"a skeleton with joints {', '.join(skeleton.names[:8])}, … fits no known family; "
+        f"expected one of: {', '.join(family.name for family in FAMILIES)}"
+    )
