@@ -10,7 +10,9 @@ What is unusual about it:
 - The shape is the running mean of the per-frame shapes: a person's bones don't change.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -96,8 +98,9 @@ class Model(nn.Module):
         """
         window = self.config.window if window is None else window
         x = self._embed(conditions, delay)
+        attend = partial(windowed_attention, left=window - 1, right=0)
         for block in self.blocks:
-            x = block(x, window)
+            x = block(x, attend)
         out: Tensor = self.head(self.norm(x)).to(self.head.weight.dtype)  # autocast gives bfloat16
         betas = out[..., SLICES["betas"]]
         seen = conditions.present.to(betas.dtype)[..., None]
@@ -117,7 +120,7 @@ class Model(nn.Module):
         """
         x = self._embed(conditions, cache.delay)[:, 0]
         for block, keys, values in zip(self.blocks, cache.keys, cache.values, strict=True):
-            x = block.step(x, keys, values, cache.tick)
+            x = block(x, partial(ring_decode, keys=keys, values=values, tick=cache.tick))
         out = self.head(self.norm(x))
         betas = out[..., SLICES["betas"]]
         seen = conditions.present.to(betas.dtype)
@@ -198,25 +201,11 @@ class Block(nn.Module):
         self.down = nn.Linear(4 * config.width, config.width)
         self.gate_mlp = nn.Parameter(torch.full((config.width,), 0.5))
 
-    def forward(self, x: Tensor, window: int) -> Tensor:
-        """(B, L, C): every token sees itself and the window − 1 before it."""
-        q, k, v = self._project(x)
-        mixed = windowed_attention(q, k, v, left=window - 1, right=0)
-        return self._mlp(x + self.gate_attention * self.out(mixed.flatten(-2)))
-
-    def step(self, x: Tensor, keys: Tensor, values: Tensor, tick: Tensor) -> Tensor:
-        """(S, C): one new token per stream."""
-        q, k, v = self._project(x)
-        mixed = ring_decode(q, k, v, keys, values, tick)
-        return self._mlp(x + self.gate_attention * self.out(mixed.flatten(-2)))
-
-    def _project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Three of (..., H, D)."""
+    def forward(self, x: Tensor, attend: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Tensor:
+        """(..., C) tokens; `attend` mixes queries, keys and values of (..., H, D)."""
         qkv: Tensor = self.qkv(self.norm_attention(x))
         q, k, v = qkv.view(*x.shape[:-1], 3, self.heads, -1).unbind(-3)
-        return q, k, v
-
-    def _mlp(self, x: Tensor) -> Tensor:
+        x = x + self.gate_attention * self.out(attend(q, k, v).flatten(-2))
         hidden = F.gelu(self.up(self.norm_mlp(x)), approximate="tanh")
         out: Tensor = x + self.gate_mlp * self.down(hidden)
         return out

@@ -1,0 +1,98 @@
+"""Checkpoints: weights, normalisation and what they were trained for, in one safetensors file."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from genmo_rt.conditions import MODALITIES
+from genmo_rt.errors import FileFormatError
+from genmo_rt.model import Model, ModelConfig
+from genmo_rt.motion import LAYOUT, MotionStats
+
+DEFAULT_CHECKPOINT = Path(__file__).parent / "weights" / "default.safetensors"
+FORMAT = "genmo-rt.1"
+CONDITIONS = "+".join(f"{m.name}:{m.items}x{m.width}" for m in MODALITIES)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A model ready to run, and how to read what it says.
+
+    Attributes:
+        model: in evaluation mode, float32.
+        stats: for motion.decode.
+        body: name of the body its shapes belong to.
+        note: how it was trained, for people.
+    """
+
+    model: Model
+    stats: MotionStats
+    body: str
+    note: str
+
+
+def save_checkpoint(
+    path: Path, checkpoint: Checkpoint, *, dtype: torch.dtype = torch.float16
+) -> None:
+    """Writes one file; weights in `dtype`, statistics in float32."""
+    tensors = {
+        f"model.{name}": value.detach().to(dtype).contiguous()
+        for name, value in checkpoint.model.state_dict().items()
+    }
+    tensors["stats.mean"] = checkpoint.stats.mean.float().contiguous()
+    tensors["stats.std"] = checkpoint.stats.std.float().contiguous()
+    metadata = {
+        "format": FORMAT,
+        "motion": LAYOUT,
+        "conditions": CONDITIONS,
+        "config": json.dumps(checkpoint.model.config.as_dict()),
+        "body": checkpoint.body,
+        "note": checkpoint.note,
+    }
+    save_file(tensors, path, metadata=metadata)
+
+
+def load_checkpoint(path: Path = DEFAULT_CHECKPOINT, device: str = "cpu") -> Checkpoint:
+    """Reads a checkpoint written by this version of the tables.
+
+    Raises:
+        FileFormatError: the file is missing, isn't safetensors, was written by something else, or
+            its motion or condition table is another one.
+    """
+    try:
+        with safe_open(path, framework="pt", device=device) as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name).float() for name in file.keys()}
+    except FileNotFoundError as error:
+        raise FileFormatError(f"{path}: no such checkpoint") from error
+    except (SafetensorError, OSError) as error:
+        raise FileFormatError(f"{path}: not a safetensors checkpoint ({error})") from error
+    expected = {"format": FORMAT, "motion": LAYOUT, "conditions": CONDITIONS}
+    for key, value in expected.items():
+        if metadata.get(key) != value:
+            raise FileFormatError(
+                f"{path}: its {key} is {metadata.get(key)!r}, this version reads {value!r}; "
+                "use a checkpoint made by this version"
+            )
+    model = Model(ModelConfig(**json.loads(metadata["config"]))).to(device)
+    prefix = "model."
+    weights = {
+        name.removeprefix(prefix): value
+        for name, value in tensors.items()
+        if name.startswith(prefix)
+    }
+    try:
+        model.load_state_dict(weights)
+        stats = MotionStats(mean=tensors["stats.mean"], std=tensors["stats.std"])
+    except (RuntimeError, KeyError) as error:
+        raise FileFormatError(f"{path}: its tensors do not fit its config ({error})") from error
+    return Checkpoint(
+        model=model.eval().requires_grad_(False),
+        stats=stats,
+        body=metadata["body"],
+        note=metadata["note"],
+    )

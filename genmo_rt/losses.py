@@ -1,0 +1,195 @@
+"""What training minimises: the motion vector, the posed joints, and where they land in the picture.
+
+All terms compare row t of the model with frame t − R, and none counts a row before R, a padded
+frame, or a frame before somebody was first seen. Truth that a source lacks (toes, wrists) is
+masked per joint.
+"""
+
+from dataclasses import dataclass, fields, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from genmo_rt import motion
+from genmo_rt.bodies.landmarks import LANDMARK_JOINTS
+from genmo_rt.conditions import Conditions
+from genmo_rt.data.batch import TrainingBatch
+from genmo_rt.motion import SLICES, Motion, MotionStats, View
+from genmo_rt.rotation import angle_between
+from genmo_rt.smpl import Body
+
+MIN_DEPTH_M = 0.1
+MAX_REPROJECTION = 2.0  # view scales; an early wild guess must not drown the rest
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """The terms, weighted as they are summed; each a scalar.
+
+    Attributes:
+        vector: squared error of the normalised motion vector but shape and contacts.
+        joints: distance of the joints with the roots laid on each other, metres.
+        place: distance of the roots in the camera over the depth.
+        velocity: distance of the joints' velocities in the camera, metres per second.
+        reprojection: distance of the landmarks in the picture, in view scales.
+        orientation: angle of the root in the gravity view, radians.
+        root_vel: distance of the root's velocity, metres per second.
+        contacts: cross entropy.
+        shape: distance of the rest joints, metres, and squared error of the coefficients.
+    """
+
+    vector: Tensor
+    joints: Tensor
+    place: Tensor
+    velocity: Tensor
+    reprojection: Tensor
+    orientation: Tensor
+    root_vel: Tensor
+    contacts: Tensor
+    shape: Tensor
+
+    def total(self) -> Tensor:
+        """The sum."""
+        return torch.stack([getattr(self, f.name) for f in fields(self)]).sum()
+
+
+WEIGHTS = {
+    "vector": 0.1,
+    "joints": 2.0,
+    "place": 1.0,
+    "velocity": 0.1,
+    "reprojection": 0.75,  # 3 in body sizes: a standing person is about four view scales tall
+    "orientation": 0.2,
+    "root_vel": 0.05,
+    "contacts": 0.02,
+    "shape": 1.0,
+}
+
+
+def true_motion(batch: TrainingBatch) -> Motion:
+    """What a perfect model would say of every frame: (B, L) motions."""
+    frames = batch.present.shape
+    R_c2w = batch.R_c2w[:, None].expand(*frames, 3, 3)
+    rotmat_gv = R_c2w @ batch.rotmat_cam[:, :, 0]
+    return Motion(
+        rotmat_gv=rotmat_gv,
+        root_vel=_turn(rotmat_gv.transpose(-1, -2), batch.root_vel_world),
+        rotmat_cam=batch.rotmat_cam,
+        shape=batch.shape[:, None].expand(*frames, -1),
+        root_cam=batch.root_cam,
+        R_c2gv=R_c2w,
+        camera_pos=batch.root_world - _turn(R_c2w, batch.root_cam),
+        contacts=batch.contacts,
+    )
+
+
+def true_view(batch: TrainingBatch, conditions: Conditions) -> View:
+    """The view of every frame through the camera that made the picture."""
+    intrinsics = batch.intrinsics_true[:, None].expand_as(conditions.view.intrinsics)
+    return replace(conditions.view, intrinsics=intrinsics)
+
+
+def estimation_losses(
+    x: Tensor,
+    batch: TrainingBatch,
+    conditions: Conditions,
+    delay: Tensor,
+    stats: MotionStats,
+    body: Body,
+) -> Losses:
+    """Compares the model's output with the truth behind the batch.
+
+    Args:
+        x: (B, L, 181) normalised, from Model.forward.
+        batch: B clips of L frames.
+        conditions: what the model was told.
+        delay: (B,) int64, R of each clip.
+        stats: that normalised x.
+        body: whose shape coefficients batch.shape are.
+    """
+    length = x.shape[1]
+    frame = torch.arange(length, device=x.device)[None] - delay[:, None]  # described by row t
+    started = conditions.present.cummax(1).values
+    counts = (frame >= 0) & _at(batch.valid & started, frame)  # (B, L)
+    weight = counts.to(x.dtype)
+    truth = Motion(
+        **{f.name: _at(getattr(true_motion(batch), f.name), frame) for f in fields(Motion)}
+    )
+    full_view = true_view(batch, conditions)
+    view = View(**{f.name: _at(getattr(full_view, f.name), frame) for f in fields(View)})
+    joint_mask = batch.joint_mask[:, None].to(x.dtype)  # (B, 1, 24)
+    landmark_mask = joint_mask[..., list(LANDMARK_JOINTS)]
+
+    guess = motion.decode(stats.denormalise(x), view)
+    rest = body.rest_joints(guess.shape)
+    rotmat, joints = body.forward_kinematics(guess.rotmat_cam, guess.root_cam, rest)
+    landmarks = body.landmarks(rotmat, joints, guess.shape)
+    true_joints, true_landmarks = _at(batch.joints_cam, frame), _at(batch.landmarks_px, frame)
+
+    aligned = (joints - joints[..., :1, :]) - (true_joints - true_joints[..., :1, :])
+    moved = (joints - true_joints).diff(dim=1) * 30.0
+    pair = weight[:, 1:] * weight[:, :-1]
+    focal, principal = view.intrinsics[..., None, :2], view.intrinsics[..., None, 2:]
+    pixels = landmarks[..., :2] / landmarks[..., 2:].clamp_min(MIN_DEPTH_M) * focal + principal
+    missed = _length(pixels - true_landmarks) / view.scale[..., None]
+    depth = truth.root_cam[..., 2]
+    logits = x[..., SLICES["contacts"]] * stats.std[SLICES["contacts"]]
+    contact_error = F.binary_cross_entropy_with_logits(
+        logits + stats.mean[SLICES["contacts"]], truth.contacts, reduction="none"
+    )
+    terms = {
+        "vector": _mean(_vector_error(x, truth, view, stats, joint_mask), weight),
+        "joints": _mean(_masked_mean(_length(aligned), joint_mask), weight),
+        "place": _mean(_length(guess.root_cam - truth.root_cam) / depth, weight),
+        "velocity": _mean(_masked_mean(_length(moved), joint_mask), pair),
+        "reprojection": _mean(
+            _masked_mean(missed.clamp_max(MAX_REPROJECTION), landmark_mask), weight
+        ),
+        "orientation": _mean(angle_between(guess.rotmat_gv, truth.rotmat_gv), weight),
+        "root_vel": _mean(_length(guess.root_vel - truth.root_vel), weight),
+        "contacts": _mean(_masked_mean(contact_error, batch.contact_mask[:, None].float()), weight),
+        "shape": _mean(
+            _length(rest - body.rest_joints(truth.shape)).mean(-1)
+            + 0.01 * (guess.shape - truth.shape).square().mean(-1),
+            weight,
+        ),
+    }
+    return Losses(**{name: WEIGHTS[name] * term for name, term in terms.items()})
+
+
+def _vector_error(
+    x: Tensor, truth: Motion, view: View, stats: MotionStats, joint_mask: Tensor
+) -> Tensor:
+    """(B, L) mean squared error of the normalised vector where its truth is known."""
+    error = (x - stats.normalise(motion.encode(truth, view))).square()
+    known = torch.ones_like(error)
+    known[..., SLICES["pose"]] = joint_mask.repeat_interleave(6, dim=-1)
+    known[..., SLICES["betas"]] = 0
+    known[..., SLICES["contacts"]] = 0
+    return _masked_mean(error, known)
+
+
+def _at(value: Tensor, frame: Tensor) -> Tensor:
+    """Gathers (B, L, ...) along time at (B, L) frame numbers; negative ones read frame 0."""
+    row = torch.arange(value.shape[0], device=value.device)[:, None]
+    return value[row, frame.clamp_min(0)]
+
+
+def _turn(rotmat: Tensor, vector: Tensor) -> Tensor:
+    return (rotmat @ vector[..., None]).squeeze(-1)
+
+
+def _length(vector: Tensor) -> Tensor:
+    # Under the root: the gradient of a norm at zero is nan.
+    return (vector.square().sum(-1) + 1e-12).sqrt()
+
+
+def _masked_mean(value: Tensor, mask: Tensor) -> Tensor:
+    """Mean over the last dimension where the mask is one."""
+    return (value * mask).sum(-1) / mask.expand_as(value).sum(-1).clamp_min(1)
+
+
+def _mean(value: Tensor, weight: Tensor) -> Tensor:
+    """Mean over all frames that count."""
+    return (value * weight).sum() / weight.sum().clamp_min(1)
