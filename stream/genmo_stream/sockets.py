@@ -1,0 +1,41 @@
+"""uvicorn's websocket, made to end when the peer has stopped reading.
+
+Use it as `uvicorn.Config(app, ws=ViewerSocket, …)`. The stock class ("websockets-sansio", uvicorn
+0.54) waits for a writable transport before *every* message, the close included, and once the
+close timer fires it calls transport.close(), which waits for the buffer to drain: with a peer that
+no longer reads, both wait for ever and the socket leaks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from uvicorn.protocols.utils import ClientDisconnected
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGISendEvent
+
+SHUTDOWN_S = 1.0  # what is still buffered when the server stops has this long to leave
+
+
+class ViewerSocket(WebSocketsSansIOProtocol):
+    """Closes at once and drops what a stalled peer left in the buffer after close_timeout."""
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Sends one ASGI message; a close never waits for the peer."""
+        if message["type"] != "websocket.close":
+            if self.close_sent:  # the parser closed, for example on an oversized message
+                raise ClientDisconnected
+            await super().send(message)
+            return
+        self.writable.set()
+        await super().send(message)
+        if self.close_timer is not None:
+            self.close_timer.cancel()
+            self.close_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
+
+    def shutdown(self) -> None:
+        """Closes for the server's own stop, without waiting for stalled peers."""
+        super().shutdown()
+        self.loop.call_later(SHUTDOWN_S, self.transport.abort)
