@@ -35,8 +35,13 @@ class World:
         Args:
             up_cam: (3,) "up" in the camera, from the device's sensor; None for a level camera.
         """
-        self._up = _unit(LEVEL_UP_CAM if up_cam is None else np.asarray(up_cam, np.float64))
-        self._up_mean, self._up_weight = self._up, PRIOR_TICKS
+        self._prior = _unit(LEVEL_UP_CAM if up_cam is None else np.asarray(up_cam, np.float64))
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets everything but the prior."""
+        self._up = self._up_mean = self._prior
+        self._up_weight = PRIOR_TICKS
         self._floor_offset, self._floor_weight = 0.0, 0.0
         self._t = 0.0
         self.R_c2w = camera_to_world(self._up)

@@ -1,0 +1,320 @@
+"""From ticks and landmarks to poses in the world: one person, one tick at a time.
+
+conditions → model → motion vector → figure in the camera → put back on its landmarks (refine)
+→ root fused over time (rollout) → the stream's world (world) → Pose
+"""
+
+from collections import deque
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from genmo_rt import motion
+from genmo_rt.camera import Intrinsics
+from genmo_rt.checkpoint import DEFAULT_CHECKPOINT, Checkpoint, load_checkpoint
+from genmo_rt.clock import TICK_HZ, Tick
+from genmo_rt.conditions import from_keypoints
+from genmo_rt.keypoints import Keypoints
+from genmo_rt.motion import View
+from genmo_rt.pose import Pose
+from genmo_rt.refine import Figure, Refiner, landmark_weights
+from genmo_rt.rollout import Rollout
+from genmo_rt.rotation import rotmat_to_quat_xyzw
+from genmo_rt.skeleton import PARENTS
+from genmo_rt.smpl import Body, load_body
+from genmo_rt.soles import Soles
+from genmo_rt.stature import ShapeRule
+from genmo_rt.world import World
+
+Array = NDArray[np.float64]
+
+FADE_S = 1.0  # an unseen person's velocity fades with this time constant
+
+
+class Estimator:
+    """Weights and body, shared by all streams of a device."""
+
+    def __init__(self, checkpoint: Checkpoint, body: Body) -> None:
+        self.checkpoint = checkpoint
+        self.body = body
+        self.soles = Soles.of(body)
+
+    @classmethod
+    def load(
+        cls,
+        checkpoint: Path | None = None,
+        *,
+        device: str = "cpu",
+        body: Body | None = None,
+        threads: int | None = 1,
+    ) -> "Estimator":
+        """Loads a checkpoint and gets it ready for live use.
+
+        Args:
+            checkpoint: a safetensors file; None for the one that ships.
+            device: torch's name of the device.
+            body: a user's body; None for the built-in one.
+            threads: torch's intra-op threads in this process; a live step is too small for more
+                than one. None leaves them as they are.
+        Raises:
+            FileFormatError: the checkpoint can't be read.
+        """
+        if threads is not None:
+            torch.set_num_threads(threads)
+        return cls(
+            load_checkpoint(checkpoint or DEFAULT_CHECKPOINT, device),
+            body or load_body(),
+        )
+
+    def stream(
+        self,
+        intrinsics: Intrinsics,
+        *,
+        height_m: float | None = None,
+        delay: int = 0,
+        world: World | None = None,
+    ) -> "StreamEstimator":
+        """Starts on one person.
+
+        Args:
+            intrinsics: of the camera; keypoints of pictures of other sizes are scaled to it.
+            height_m: the person's standing height, where it is known; it fixes the scale.
+            delay: ticks of lookahead; each pose comes that much later and knows what followed.
+            world: the stream's, where another person came before; None starts a new one.
+        Raises:
+            InputError: the delay or the height is outside what the model can do.
+        """
+        return StreamEstimator(self, intrinsics, height_m, delay, world or World())
+
+
+@dataclass(frozen=True, slots=True)
+class _Observed:
+    """One tick's evidence, kept until its pose comes out (`delay` ticks later)."""
+
+    t: float
+    framed: bool
+    keypoints: Keypoints | None
+    view: View
+
+
+class StreamEstimator:
+    """One person in one stream's world. Not thread-safe; every call blocks for some ms.
+
+    Attributes:
+        shape: (10,) float32, the running estimate.
+        rest_joints: (24, 3) float32, the T-pose skeleton of that shape.
+        world: where the camera stands; hand it to the stream's next person.
+    """
+
+    def __init__(
+        self,
+        estimator: Estimator,
+        intrinsics: Intrinsics,
+        height_m: float | None,
+        delay: int,
+        world: World,
+    ) -> None:
+        self.world = world
+        self._estimator = estimator
+        self._body = estimator.body
+        self._model = estimator.checkpoint.model
+        self._intrinsics = intrinsics
+        self._delay = delay
+        self._rule = ShapeRule(estimator.body, height_m)
+        self._cache = self._model.new_cache(delay=delay)
+        self._set_shape(np.zeros(10))
+        self._restart()
+
+    def step(self, tick: Tick, keypoints: Keypoints | None) -> Pose | None:
+        """Takes one frame: runs the ticks missed before it masked, then its own.
+
+        Args:
+            tick: of the frame, from TickClock.
+            keypoints: the person's landmarks; None where the person isn't seen.
+        Returns:
+            The pose of this frame, or of the one `delay` ticks ago. None while nobody has ever
+            been seen, while the delay fills, and where the tick `delay` ago had no frame.
+        """
+        framed = [pose for pose, is_frame in self.advance(tick, keypoints) if is_frame]
+        return framed[-1] if framed else None
+
+    def advance(self, tick: Tick, keypoints: Keypoints | None) -> list[tuple[Pose, bool]]:
+        """As `step`, but every tick's pose, each with whether its tick had a frame."""
+        if tick.reset:
+            self.world.reset()
+            self._cache = self._model.new_cache(delay=self._delay)  # with it the shape goes
+        if tick.restart:
+            self._restart()
+        nominal = [(tick.index - tick.missed + k) / TICK_HZ for k in range(tick.missed)]
+        ticks = [*((t, None, False) for t in nominal), (tick.t, keypoints, True)]
+        poses = [self._tick(t, seen, framed) for t, seen, framed in ticks]
+        return [pose for pose in poses if pose is not None]
+
+    def finish(self) -> list[tuple[Pose, bool]]:
+        """The last `delay` ticks, when no frame follows."""
+        if not self._pending:
+            return []
+        last = self._pending[-1].t
+        poses = [self._tick(last + (k + 1) / TICK_HZ, None, False) for k in range(self._delay)]
+        return [pose for pose in poses if pose is not None]
+
+    def _restart(self) -> None:
+        """Starts the caches anew at frame 0; world and shape stay."""
+        cache = self._model.new_cache(delay=self._delay)
+        cache.betas_sum, cache.betas_count = self._cache.betas_sum, self._cache.betas_count
+        self._cache = cache
+        self._pending: deque[_Observed] = deque(maxlen=self._delay + 1)
+        self._view: View | None = None
+        self._t_seen = 0.0
+        self._rollout = Rollout()
+        self._refiner = Refiner(self._intrinsics)
+
+    @torch.inference_mode()
+    def _tick(
+        self, t: float, keypoints: Keypoints | None, framed: bool
+    ) -> tuple[Pose, bool] | None:
+        if keypoints is not None:
+            keypoints = _scaled(keypoints, self._intrinsics)
+        conditions = from_keypoints(keypoints, self._intrinsics, self._view)
+        present = bool(conditions.present)
+        if not present and self._view is None:
+            return None  # nobody was ever seen: the caches wait for the first frame
+        self._view = conditions.view
+        out = self._model.step(conditions, self._cache)
+        self._pending.append(
+            _Observed(t, framed, keypoints if present else None, _squeezed(conditions.view))
+        )
+        if len(self._pending) <= self._delay:
+            return None
+        observed = self._pending[0]
+        vector = self._estimator.checkpoint.stats.denormalise(out).cpu()
+        return self._pose(observed, motion.decode(vector, observed.view)), observed.framed
+
+    def _pose(self, observed: _Observed, decoded: motion.Motion) -> Pose:
+        """One decoded motion vector (leading dimension 1) and its evidence to a pose."""
+        said = _Said.of(decoded)
+        shape, scale = self._rule.apply(said.shape)
+        self._set_shape(shape)
+        figure = self._figure(said.rotmat_cam, said.root_cam * scale)
+        velocity = said.velocity_cam * scale
+        seen = observed.keypoints is not None
+        if observed.keypoints is not None:
+            figure = self._refiner.refine(figure, observed.keypoints)
+            self._t_seen = observed.t
+        velocity = velocity * np.exp((self._t_seen - observed.t) / FADE_S)
+        if self._rollout.started:
+            root = self._rollout.step(observed.t, velocity, figure.joints[0] if seen else None)
+        else:
+            root = figure.joints[0]
+            self._rollout.start(observed.t, root, velocity)
+        figure = replace(figure, joints=figure.joints + (root - figure.joints[0]))
+        if seen:
+            self._observe_world(observed.t, figure, shape, said)
+        return self._publish(observed, figure, velocity, said.contacts)
+
+    def _figure(self, rotmat: Array, pelvis: Array) -> Figure:
+        """The body in the camera; rotmat (24, 3, 3) as in Motion.rotmat_cam."""
+        turned, joints = self._body.forward_kinematics(
+            torch.from_numpy(rotmat), torch.from_numpy(pelvis), self._rest_joints
+        )
+        return Figure(turned.numpy(), joints.numpy(), self._landmark_offsets)
+
+    def _observe_world(self, t: float, figure: Figure, shape: Array, said: "_Said") -> None:
+        soles = self._estimator.soles
+        points = soles.points(figure.rotmat, figure.joints, shape)
+        if not self.world.started:
+            self.world.start(t, points)
+        else:
+            self.world.observe(t, said.up_cam, points, said.contacts[soles.contact])
+
+    def _publish(
+        self, observed: _Observed, figure: Figure, velocity: Array, contacts: Array
+    ) -> Pose:
+        root_cam = figure.rotmat[:1]
+        local = figure.rotmat[list(PARENTS[1:])].transpose(0, 2, 1) @ figure.rotmat[1:]
+        rotmat = np.concatenate((root_cam, self.world.R_c2w @ root_cam, local))
+        quat_xyzw = rotmat_to_quat_xyzw(torch.from_numpy(rotmat)).numpy().astype(np.float32)
+        joints = self.world.points(figure.joints).astype(np.float32)
+        return Pose(
+            t=observed.t,
+            quat_xyzw=quat_xyzw[1:],
+            pelvis=joints[0],
+            velocity=self.world.directions(velocity).astype(np.float32),
+            joints=joints,
+            contacts=contacts.astype(np.float32),
+            confidence=_confidence(observed.keypoints),
+            shape=self.shape,
+            joints_cam=figure.joints.astype(np.float32),
+            root_quat_xyzw_cam=quat_xyzw[0],
+        )
+
+    def _set_shape(self, shape: Array) -> None:
+        coefficients = torch.from_numpy(shape)
+        self._rest_joints = self._body.rest_joints(coefficients)
+        self._landmark_offsets = self._body.landmark_offsets(coefficients).numpy()
+        self.shape = shape.astype(np.float32)
+        self.rest_joints = self._rest_joints.numpy().astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What the model said of one tick, as float64 arrays in the camera.
+
+    Attributes:
+        rotmat_cam: (24, 3, 3) joint 0 in the camera, 1..23 relative to the parent.
+        root_cam: (3,) metres.
+        velocity_cam: (3,) of the pelvis, metres per second.
+        up_cam: (3,) unit vector.
+        shape: (10,) of the built-in body.
+        contacts: (6,) probability.
+    """
+
+    rotmat_cam: Array
+    root_cam: Array
+    velocity_cam: Array
+    up_cam: Array
+    shape: Array
+    contacts: Array
+
+    @classmethod
+    def of(cls, decoded: motion.Motion) -> "_Said":
+        rotmat_cam = _array(decoded.rotmat_cam)
+        return cls(
+            rotmat_cam=rotmat_cam,
+            root_cam=_array(decoded.root_cam),
+            velocity_cam=rotmat_cam[0] @ _array(decoded.root_vel),
+            up_cam=_array(decoded.R_c2gv)[1],
+            shape=_array(decoded.shape),
+            contacts=_array(decoded.contacts),
+        )
+
+
+def _squeezed(view: View) -> View:
+    """A view of (1, 1) frames as one of (1,)."""
+    return View(view.centre[:, 0], view.scale[:, 0], view.intrinsics[:, 0])
+
+
+def _array(tensor: torch.Tensor) -> Array:
+    """The first row of a tensor with a leading dimension of 1."""
+    return tensor[0].double().cpu().numpy()
+
+
+def _confidence(keypoints: Keypoints | None) -> float:
+    """0..1: the landmarks' confidence, averaged as refinement weighs them."""
+    if keypoints is None:
+        return 0.0
+    weights = landmark_weights(np.ones_like(keypoints.confidence))
+    return float(weights @ keypoints.confidence / weights.sum())
+
+
+def _scaled(keypoints: Keypoints, intrinsics: Intrinsics) -> Keypoints:
+    """Landmarks of a picture that was scaled, as in a picture of the intrinsics' size."""
+    size = (intrinsics.width, intrinsics.height)
+    if keypoints.image_size == size:
+        return keypoints
+    factor = np.divide(size, keypoints.image_size)
+    pixels = (keypoints.pixels * factor).astype(np.float32)
+    return replace(keypoints, pixels=pixels, image_size=size)
