@@ -109,7 +109,9 @@ def fit_subject(clips: Sequence[Clip], body: Body) -> SubjectFit:
     drivers = family.drivers()
     source_rest = _rest_with_lost_bones(skeleton, drivers)
     shape, rest = fit_shape(source_rest, body)
-    lengths = [np.linalg.norm(rest_ - rest_[list(PARENTS)], axis=1) for rest_ in (rest, source_rest)]
+    lengths = [
+        np.linalg.norm(rest_ - rest_[list(PARENTS)], axis=1) for rest_ in (rest, source_rest)
+    ]
     legs = [sum(length[tail] for _, tail in LIMBS[:2] + LIMBS[4:6]) for length in lengths]
     alignment = _rest_alignment(source_rest, rest)
     for joint, gaze in zip((NECK, HEAD), family.gaze, strict=True):
