@@ -1,0 +1,101 @@
+/** Keeps a camera published: opens WHIP sessions, one after the other, until told to stop. */
+import { Backoff } from "./backoff";
+import type { Credentials } from "./credentials";
+import { Problem } from "./problem";
+import { wait } from "./wait";
+import { type VideoSource, WhipSession } from "./whip-session";
+
+export type PublishState =
+  | { kind: "idle" }
+  | { kind: "starting" }
+  | { kind: "live" }
+  | { kind: "retrying"; problem: Problem; inMs: number }
+  | { kind: "refused"; problem: Problem };
+
+export type OpenSession = typeof WhipSession.open;
+
+export class Publisher {
+  private run: { abort: AbortController; session: WhipSession | null; again: () => void } | null =
+    null;
+
+  constructor(
+    private readonly endpoint: URL,
+    private readonly credentials: Credentials,
+    private readonly onState: (state: PublishState) => void,
+    /** Whether another publisher has the stream by now; two pages must not fight over it. */
+    private readonly takenOver: () => boolean,
+    private readonly open: OpenSession = WhipSession.open,
+  ) {}
+
+  get active(): boolean {
+    return this.run !== null;
+  }
+
+  start(source: VideoSource): void {
+    this.stop();
+    const run = { abort: new AbortController(), session: null, again: () => undefined };
+    this.run = run;
+    this.keep(run, source).catch((error: unknown) => {
+      if (run.abort.signal.aborted) return;
+      this.run = null;
+      const problem = error instanceof Problem ? error : new Problem(0, String(error));
+      this.onState({ kind: "refused", problem });
+    });
+  }
+
+  /** Gives the present session up and opens another, as after a restart of the server. */
+  renew(): void {
+    this.run?.again();
+  }
+
+  stop(): void {
+    if (!this.run) return;
+    const { abort, session } = this.run;
+    this.run = null;
+    abort.abort(new DOMException("stopped", "AbortError"));
+    session?.close();
+    this.onState({ kind: "idle" });
+  }
+
+  /** Publishes again and again; returns never, throws what trying again can't mend. */
+  private async keep(run: NonNullable<Publisher["run"]>, source: VideoSource): Promise<never> {
+    const { signal } = run.abort;
+    const backoff = new Backoff();
+    let wasLive = false;
+    this.onState({ kind: "starting" });
+    for (;;) {
+      let problem = new Problem(0, "the connection to the server was lost");
+      try {
+        run.session = await this.open(this.endpoint, source, this.credentials, signal);
+        wasLive = true;
+        backoff.reset();
+        this.onState({ kind: "live" });
+        await this.sessionEnd(run, run.session);
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!(error instanceof Problem) || !canRetry(error, wasLive)) throw error;
+        problem = error;
+      }
+      signal.throwIfAborted();
+      run.session?.close();
+      run.session = null;
+      const inMs = Math.max(backoff.nextMs(), 1000 * (problem.retryAfterS ?? 0));
+      this.onState({ kind: "retrying", problem, inMs });
+      await wait(inMs, signal);
+      if (wasLive && this.takenOver()) throw new Problem(409, "another publisher took the stream");
+    }
+  }
+
+  private sessionEnd(run: NonNullable<Publisher["run"]>, session: WhipSession): Promise<void> {
+    const again = new Promise<void>((resolve) => {
+      run.again = () => resolve();
+    });
+    return Promise.race([session.ended, again]);
+  }
+}
+
+/** Gone or full passes; "someone else publishes" may be our own session that just broke. */
+function canRetry(problem: Problem, wasLive: boolean): boolean {
+  if (problem.status === 409) return wasLive;
+  return problem.status === 0 || problem.status === 503 || problem.status >= 502;
+}
