@@ -3,12 +3,9 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
-
-import numpy as np
+from typing import Protocol
 
 from genmo_rt.clock import TICK_HZ
-from genmo_stream.frame import CaptureClock
 from genmo_stream.wire import (
     Control,
     Hello,
@@ -17,19 +14,14 @@ from genmo_stream.wire import (
     Profile,
     Skeleton,
     Space,
-    StateName,
     Stats,
     StreamState,
     Subject,
-    bone_offsets,
     encode_control,
     encode_pose,
     pose_to_json,
 )
-from genmo_stream.wire.messages import DEFAULT_LIMITS, Floats
-
-BONE_CHANGE_M = 0.005  # a smaller change of every bone is not worth an update
-SUBJECT_PERIOD_S = 1.0
+from genmo_stream.wire.messages import DEFAULT_LIMITS
 
 
 def unix_us() -> int:
@@ -115,13 +107,13 @@ class Hub:
         self.state = StreamState()
         self.seq = 0  # of the last published pose; the first one is 1
         self._skeleton: Skeleton | None = None
-        self._subjects: dict[int, _Subject] = {}
+        self._subjects: dict[int, Subject] = {}
         self._viewers: list[HubViewer] = []
 
     @property
-    def viewers(self) -> tuple[HubViewer, ...]:
-        """The viewers that are attached now."""
-        return tuple(self._viewers)
+    def viewer_count(self) -> int:
+        """How many viewers are attached now."""
+        return len(self._viewers)
 
     def attach(self, viewer: HubViewer) -> None:
         """Adds a viewer and tells it hello, the stream's state, the skeleton and who is there."""
@@ -133,91 +125,45 @@ class Hub:
         """Forgets a viewer."""
         self._viewers.remove(viewer)
 
-    def publish(self, message: PoseMessage) -> PoseMessage:
-        """Stamps seq, t_publish_us and skeleton_rev, offers it to all, returns it as stamped."""
+    def publish(self, message: PoseMessage) -> None:
+        """Stamps seq, t_publish_us and skeleton_rev and offers the pose to every viewer."""
         self.seq += 1
         rev = self._skeleton.rev if self._skeleton else 0
         stamped = replace(message, seq=self.seq, t_publish_us=self.clock_us(), skeleton_rev=rev)
         pose = PublishedPose(stamped)
         now = self.clock()
-        for viewer in self.viewers:
+        for viewer in self._viewers:
             viewer.offer(pose, now)
-        return stamped
 
-    def set_state(
-        self, state: StateName, *, capture_clock: CaptureClock = "arrival", fps_in: float = 0.0
-    ) -> None:
-        """Retains the state; tells it when state or clock changed. At the end everybody leaves."""
-        before = self.state
-        self.state = StreamState(state, capture_clock, fps_in)
-        if state == "ended":
-            for person in tuple(self._subjects):
-                self.remove_subject(person)
-        if (state, capture_clock) != (before.state, before.capture_clock):
-            self.broadcast(self.state)
+    def set_state(self, state: StreamState) -> None:
+        """Retains the state; tells it when the state or the clock changed."""
+        before, self.state = self.state, state
+        if (state.state, state.capture_clock) != (before.state, before.capture_clock):
+            self.send(state)
 
-    def set_skeleton(self, rest_joints: Floats) -> None:
-        """Takes the (24, 3) T-pose joints of the body in use, metres; a change makes a new rev."""
-        offsets = bone_offsets(rest_joints)
-        if self._skeleton and np.array_equal(self._skeleton.offsets, offsets):
-            return
-        self._skeleton = Skeleton(self._skeleton.rev + 1 if self._skeleton else 1, offsets)
-        self.broadcast(self._skeleton)
+    def set_skeleton(self, skeleton: Skeleton) -> None:
+        """Retains and tells the skeleton; poses from now on carry its rev."""
+        self._skeleton = skeleton
+        self.send(skeleton)
 
-    def set_subject(
-        self,
-        person: int,
-        *,
-        body: Literal["builtin", "smpl"],
-        shape: Floats,
-        height_m: float,
-        rest_joints: Floats,
-    ) -> None:
-        """Takes one person's body as known now; call it as often as you like.
-
-        A new person is announced at once; later only when a bone changed by over 5 mm, and at
-        most once a second.
-
-        Args:
-            shape: (10,) coefficients of the body in use; also the betas if that is SMPL.
-            height_m: metres.
-            rest_joints: (24, 3) T-pose joints, metres.
-        """
-        known = self._subjects.get(person)
-        offsets = bone_offsets(rest_joints)
-        now = self.clock()
-        if known:
-            moved = np.linalg.norm(offsets - known.message.offsets, axis=-1).max()
-            if moved <= BONE_CHANGE_M or now - known.told_at < SUBJECT_PERIOD_S:
-                return
-        message = Subject(
-            person=person,
-            state="update" if known else "enter",
-            body=body,
-            betas=shape if body == "smpl" else np.zeros_like(shape),
-            shape=shape,
-            height_m=height_m,
-            offsets=offsets,
-        )
-        self._subjects[person] = _Subject(message, now)
-        self.broadcast(message)
-
-    def remove_subject(self, person: int) -> None:
-        """Tells that a person left; nobody of that id: nothing happens."""
-        known = self._subjects.pop(person, None)
-        if known:
-            self.broadcast(replace(known.message, state="leave"))
+    def set_subject(self, subject: Subject) -> None:
+        """Tells of one person; who entered is retained for late viewers until they leave."""
+        if subject.state == "leave":
+            self._subjects.pop(subject.person, None)
+        else:
+            self._subjects[subject.person] = replace(subject, state="enter")
+        self.send(subject)
 
     def set_stats(self, stats: Stats) -> None:
         """Tells every viewer the stream's figures, with the viewer's own drops added."""
-        for viewer in self.viewers:
+        for viewer in self._viewers:
             own = replace(stats, dropped=stats.dropped + viewer.dropped)
             viewer.tell(encode_control(own, viewer.view.space))
 
-    def broadcast(self, message: Control) -> None:
+    def send(self, message: Control) -> None:
         """Sends a control message to every viewer, encoded once per space."""
         texts: dict[Space, str] = {}
-        for viewer in self.viewers:
+        for viewer in self._viewers:
             space = viewer.view.space
             if space not in texts:
                 texts[space] = encode_control(message, space)
@@ -225,7 +171,7 @@ class Hub:
 
     def close(self, reason: str) -> None:
         """Says bye to every viewer and closes its connection (1001, going away)."""
-        for viewer in self.viewers:
+        for viewer in self._viewers:
             viewer.close(1001, reason)
 
     def _greeting(self, space: Space) -> list[Control]:
@@ -238,13 +184,4 @@ class Hub:
             limits=self.limits,
         )
         skeleton = [self._skeleton] if self._skeleton else []
-        present = [replace(known.message, state="enter") for known in self._subjects.values()]
-        return [hello, self.state, *skeleton, *present]
-
-
-@dataclass(frozen=True, slots=True)
-class _Subject:
-    """What viewers were last told of a person, and when."""
-
-    message: Subject
-    told_at: float
+        return [hello, self.state, *skeleton, *self._subjects.values()]

@@ -6,11 +6,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import NoReturn, Self
 
-from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from genmo_rt.clock import TICK_HZ
 from genmo_stream.hub import Hub, View
+from genmo_stream.problem import problem_response
 from genmo_stream.window import CLOSE_STALE, Closing, Viewer
 from genmo_stream.wire import (
     Ack,
@@ -85,14 +85,7 @@ async def serve_viewer(websocket: WebSocket, hub: Hub, options: ViewerOptions) -
 
 async def refuse_viewer(websocket: WebSocket, error: WireError) -> None:
     """Answers the handshake with 400 and problem+json (RFC 9457) instead of a websocket."""
-    problem = {
-        "type": "about:blank",
-        "title": "The pose stream can't be opened as asked",
-        "status": 400,
-        "detail": str(error),
-    }
-    response = JSONResponse(problem, 400, media_type="application/problem+json")
-    await websocket.send_denial_response(response)
+    await websocket.send_denial_response(problem_response(400, str(error)))
 
 
 class _Ended(Exception):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from genmo_rt.keypoints import NUM_LANDMARKS, Keypoints
 from genmo_rt.pose import CONTACT_NAMES, Pose
 from genmo_rt.skeleton import NUM_JOINTS
+from genmo_stream.errors import StreamError
 
 PROTOCOL = "genmo.v1"
 STATE_NAMES = ("lost", "warmup", "tracked", "occluded", "generated")
@@ -19,7 +20,7 @@ U32_MAX = 2**32 - 1
 Floats = NDArray[np.float32]
 
 
-class WireError(ValueError):
+class WireError(StreamError, ValueError):
     """A message breaks `genmo.v1`; the text says what was got and what was expected."""
 
 
