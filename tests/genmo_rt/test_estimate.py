@@ -5,15 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from walk import INTRINSICS, frames, seen
+from walk import CAMERA_HEIGHT_M, INTRINSICS, frames, seen, walker
 
 from genmo_rt.checkpoint import Checkpoint
 from genmo_rt.clock import Tick
+from genmo_rt.conditions import Conditions
 from genmo_rt.errors import InputError
 from genmo_rt.estimate import Estimator, StreamEstimator
 from genmo_rt.keypoints import Keypoints
-from genmo_rt.model import Model, ModelConfig
-from genmo_rt.motion import MOTION_WIDTH, MotionStats
+from genmo_rt.model import Model, ModelConfig, StreamCache
+from genmo_rt.motion import MOTION_WIDTH, Motion, MotionStats, View, encode
 from genmo_rt.pose import Pose
 from genmo_rt.rotation import quat_xyzw_to_rotmat
 from genmo_rt.smpl import load_body
@@ -208,3 +209,97 @@ def test_a_picture_of_half_the_size_gives_the_same_pose(estimator: Estimator) ->
     assert first is not None
     assert second is not None
     np.testing.assert_allclose(first.joints, second.joints, atol=1e-4)
+
+
+class _Oracle(Model):
+    """A model that is told the truth: what is left is everything around it."""
+
+    def __init__(self, times: list[float], pitch_down: float, velocity_scale: float) -> None:
+        super().__init__(ModelConfig(width=8, layers=1, heads=1, head_dim=8, window=2))
+        self._times = iter(times)
+        self._pitch_down = pitch_down
+        self._velocity_scale = velocity_scale
+
+    def step(self, conditions: Conditions, cache: StreamCache) -> torch.Tensor:
+        truth = walker(next(self._times), self._pitch_down)
+        R_c2gv = torch.from_numpy(truth.R_c2w)
+        velocity = truth.rotmat_world[0].T @ truth.velocity_world * self._velocity_scale
+        view = conditions.view
+        return encode(
+            Motion(
+                rotmat_gv=torch.from_numpy(truth.rotmat_world[0])[None],
+                root_vel=torch.from_numpy(velocity)[None],
+                rotmat_cam=torch.from_numpy(truth.rotmat_cam)[None],
+                shape=torch.zeros(1, 10),
+                root_cam=torch.from_numpy(truth.joints_cam[0])[None],
+                R_c2gv=R_c2gv[None],
+                camera_pos=torch.tensor([[0.0, CAMERA_HEIGHT_M, 0.0]]),
+                contacts=torch.full((1, 6), 0.1),
+            ),
+            View(view.centre[:, 0], view.scale[:, 0], view.intrinsics[:, 0]),
+        ).float()
+
+
+def _told_the_truth(
+    admitted: list[tuple[Tick, float]], pitch_down: float = 0.0, velocity_scale: float = 1.0
+) -> list[Pose]:
+    """Poses of an estimator whose model is right, on the frames of a camera."""
+    times = [
+        t
+        for tick, t_frame in admitted
+        for t in [*((tick.index - tick.missed + k) / 30 for k in range(tick.missed)), t_frame]
+    ]
+    model = _Oracle(times, pitch_down, velocity_scale)
+    stats = MotionStats(torch.zeros(MOTION_WIDTH), torch.ones(MOTION_WIDTH))
+    estimator = Estimator(Checkpoint(model, stats, "builtin", "oracle"), load_body())
+    stream = estimator.stream(INTRINSICS)
+    poses = [stream.step(tick, seen(t, pitch_down)) for tick, t in admitted]
+    return [pose for pose in poses if pose is not None]
+
+
+@pytest.mark.parametrize(("fps", "drop"), [(15, 0), (24, 0), (30, 0), (60, 0), (30, 0.2)])
+def test_a_model_that_is_right_gives_the_walk_in_the_world_at_any_frame_rate(
+    fps: float, drop: float
+) -> None:
+    poses = _told_the_truth(frames(fps, 6, drop))
+    assert len(poses) > 60
+    for pose in poses:
+        truth = walker(pose.t)
+        # The floor is where the lowest sole of the first pose was.
+        lift = np.array([0.0, poses[0].pelvis[1] - walker(0).joints_world[0, 1], 0.0])
+        np.testing.assert_allclose(pose.joints - lift, truth.joints_world, atol=0.03)
+        np.testing.assert_allclose(pose.velocity, truth.velocity_world, atol=1e-3)
+        rotmat = quat_xyzw_to_rotmat(torch.from_numpy(pose.quat_xyzw)).numpy()
+        np.testing.assert_allclose(rotmat, truth.rotmat_world, atol=0.02)
+    assert abs(lift[1]) < 0.03
+
+
+def test_the_path_bridges_half_a_second_without_the_person() -> None:
+    admitted = frames(30, 3)
+    times = [t for _, t in admitted]
+    model = _Oracle(times, 0.0, 1.0)
+    stats = MotionStats(torch.zeros(MOTION_WIDTH), torch.ones(MOTION_WIDTH))
+    stream = Estimator(Checkpoint(model, stats, "builtin", "oracle"), load_body()).stream(
+        INTRINSICS
+    )
+    for tick, t in admitted:
+        pose = stream.step(tick, None if 1.0 < t < 1.5 else seen(t))
+        assert pose is not None
+        assert np.linalg.norm((pose.joints_cam - walker(t).joints_cam)[0]) < 0.15
+
+
+def test_a_camera_pitched_by_fifteen_degrees_is_found_while_somebody_walks() -> None:
+    poses = _told_the_truth(frames(30, 12), pitch_down=15)
+    truth = walker(poses[-1].t, 15)
+    rotmat = quat_xyzw_to_rotmat(torch.from_numpy(poses[-1].quat_xyzw)).numpy()
+    lean = rotmat[0] @ truth.rotmat_world[0].T
+    assert np.degrees(np.arccos(np.clip(lean[1, 1], -1, 1))) < 2
+    first = quat_xyzw_to_rotmat(torch.from_numpy(poses[0].quat_xyzw)).numpy()
+    lean = first[0] @ walker(0, 15).rotmat_world[0].T
+    assert np.degrees(np.arccos(lean[1, 1])) == pytest.approx(15, abs=1)
+
+
+def test_a_model_whose_velocity_is_a_tenth_too_fast_does_not_drift() -> None:
+    poses = _told_the_truth(frames(30, 20), velocity_scale=1.1)
+    for pose in poses:
+        assert np.linalg.norm(pose.joints_cam[0] - walker(pose.t).joints_cam[0]) < 0.1

@@ -1,5 +1,7 @@
 """A synthetic person who walks in a circle before a camera, and the landmarks a detector sees."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -20,23 +22,57 @@ SPEED_M_S = 1.0
 STEPS_HZ = 0.9  # strides per second
 
 
-def joints_cam(t: float) -> tuple[Array, Array]:
-    """The walker at t seconds: (24, 3) joints and (33, 3) landmarks, level camera's axes."""
-    body = load_body()
-    shape = torch.zeros(10, dtype=torch.float64)
-    rotmat = axis_angle_to_rotmat(torch.from_numpy(_axis_angle(t)))
-    heading = t * SPEED_M_S / RADIUS_M
-    pelvis = np.array([RADIUS_M * np.sin(heading), 0.93, CENTRE_Z_M - RADIUS_M * np.cos(heading)])
-    turned, joints = body.forward_kinematics(
-        rotmat, torch.from_numpy(pelvis), body.rest_joints(shape)
+@dataclass(frozen=True, slots=True)
+class Walker:
+    """The walker at one time, in the world and in a level or pitched camera.
+
+    Attributes:
+        rotmat_world: (24, 3, 3) joint 0 in the world, 1..23 relative to the parent.
+        rotmat_cam: (24, 3, 3) joint 0 in the camera.
+        joints_world: (24, 3).
+        joints_cam: (24, 3).
+        landmarks_cam: (33, 3).
+        velocity_world: (3,) of the pelvis.
+        R_c2w: (3, 3).
+    """
+
+    rotmat_world: Array
+    rotmat_cam: Array
+    joints_world: Array
+    joints_cam: Array
+    landmarks_cam: Array
+    velocity_world: Array
+    R_c2w: Array
+
+
+def walker(t: float, pitch_down: float = 0.0) -> Walker:
+    """Where the walker is at t seconds, before a camera pitched down by so many degrees."""
+    rotmat, joints, landmarks = _posed(t)
+    before, after = _posed(t - 1e-3)[1], _posed(t + 1e-3)[1]
+    R_c2w = camera_rotation(pitch_down)
+    camera = np.array([0.0, CAMERA_HEIGHT_M, 0.0])
+    rotmat_cam = rotmat.copy()
+    rotmat_cam[0] = R_c2w.T @ rotmat_cam[0]
+    return Walker(
+        rotmat_world=rotmat,
+        rotmat_cam=rotmat_cam,
+        joints_world=joints,
+        joints_cam=(joints - camera) @ R_c2w,
+        landmarks_cam=(landmarks - camera) @ R_c2w,
+        velocity_world=(after - before)[0] / 2e-3,
+        R_c2w=R_c2w,
     )
-    landmarks = body.landmarks(turned, joints, shape)
-    return _to_cam(joints.numpy()), _to_cam(landmarks.numpy())
 
 
-def seen(t: float) -> Keypoints:
+def camera_rotation(pitch_down: float) -> Array:
+    """R_c2w of a camera pitched down by so many degrees."""
+    cos, sin = np.cos(np.radians(pitch_down)), np.sin(np.radians(pitch_down))
+    return np.array([[1.0, 0.0, 0.0], [0.0, -cos, -sin], [0.0, sin, -cos]])
+
+
+def seen(t: float, pitch_down: float = 0.0) -> Keypoints:
     """The walker's landmarks in the picture at t, without noise."""
-    points = joints_cam(t)[1]
+    points = walker(t, pitch_down).landmarks_cam
     pixels = points[:, :2] / points[:, 2:] * INTRINSICS.fx
     return Keypoints(
         pixels=(pixels + np.array([INTRINSICS.cx, INTRINSICS.cy])).astype(np.float32),
@@ -60,6 +96,21 @@ def frames(fps: float, seconds: float, drop: float = 0.0) -> list[tuple[Tick, fl
     return admitted
 
 
+def _posed(t: float) -> tuple[Array, Array, Array]:
+    """Local rotations, joints and landmarks in the world; the lowest landmark is on the floor."""
+    body = load_body()
+    shape = torch.zeros(10, dtype=torch.float64)
+    rotmat = axis_angle_to_rotmat(torch.from_numpy(_axis_angle(t)))
+    heading = t * SPEED_M_S / RADIUS_M
+    pelvis = np.array([RADIUS_M * np.sin(heading), 0.0, CENTRE_Z_M - RADIUS_M * np.cos(heading)])
+    turned, joints = body.forward_kinematics(
+        rotmat, torch.from_numpy(pelvis), body.rest_joints(shape)
+    )
+    landmarks = body.landmarks(turned, joints, shape).numpy()
+    lift = np.array([0.0, landmarks[:, 1].min(), 0.0])
+    return rotmat.numpy(), joints.numpy() - lift, landmarks - lift
+
+
 def _axis_angle(t: float) -> Array:
     """(24, 3): heading, and a plain gait of swinging limbs."""
     phase = 2 * np.pi * STEPS_HZ * t
@@ -74,7 +125,3 @@ def _axis_angle(t: float) -> Array:
         pose[JOINT_NAMES.index(f"{side}_shoulder")] = [0.3 * swing, 0.0, -1.2 * sign]
         pose[JOINT_NAMES.index(f"{side}_elbow"), 1] = -0.3 * sign
     return pose
-
-
-def _to_cam(points: Array) -> Array:
-    return np.asarray((points - [0.0, CAMERA_HEIGHT_M, 0.0]) * [1.0, -1.0, -1.0])
