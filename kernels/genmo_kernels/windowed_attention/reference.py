@@ -3,7 +3,6 @@
 from functools import lru_cache
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 ROPE_BASE = 10_000.0
@@ -30,12 +29,10 @@ def windowed_attention(q: Tensor, k: Tensor, v: Tensor, left: int, right: int) -
     position = torch.arange(length, device=q.device)
     distance = position[None, :] - position[:, None]  # key minus query, (T, T)
     seen = (distance >= -left) & (distance <= right)
-    out = F.scaled_dot_product_attention(
-        rotate(q, cos, sin).transpose(1, 2),
-        rotate(k, cos, sin).transpose(1, 2),
-        v.transpose(1, 2),
-        attn_mask=seen,
-    )
+    q, k = rotate(q, cos, sin).transpose(1, 2), rotate(k, cos, sin).transpose(1, 2)
+    scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5  # (B, H, T, T)
+    weight = scores.masked_fill(~seen, -torch.inf).softmax(-1).to(v.dtype)
+    out: Tensor = weight @ v.transpose(1, 2)
     return out.transpose(1, 2)
 
 
@@ -53,7 +50,8 @@ def rope_table(
 
     Angles are made in float64 and rounded once.
     """
-    exponent = torch.arange(0, head_dim, 2, dtype=torch.float64, device=device) / head_dim
-    position = torch.arange(length, dtype=torch.float64, device=device)
-    angle = position[:, None] * ROPE_BASE**-exponent
-    return angle.cos().to(dtype), angle.sin().to(dtype)
+    with torch.inference_mode(False):  # the cached tables serve training as well
+        exponent = torch.arange(0, head_dim, 2, dtype=torch.float64, device=device) / head_dim
+        position = torch.arange(length, dtype=torch.float64, device=device)
+        angle = position[:, None] * ROPE_BASE**-exponent
+        return angle.cos().to(dtype), angle.sin().to(dtype)

@@ -1,0 +1,349 @@
+"""Trains the estimator: `python -m genmo_rt.train --minutes 45 --out runs/first`.
+
+The schedule follows elapsed time, not steps: a run of any length warms up, anneals fully and ends.
+A killed run goes on from its last save with --resume, with the same next step.
+"""
+
+import json
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, distributed, nn
+
+from genmo_rt import motion
+from genmo_rt.checkpoint import Checkpoint, save_checkpoint
+from genmo_rt.conditions import Conditions, from_landmarks
+from genmo_rt.data.batch import TrainingBatch
+from genmo_rt.keypoints import LANDMARK_NAMES
+from genmo_rt.losses import Losses, estimation_losses, true_motion, true_view
+from genmo_rt.metrics import acceleration_error, mpjpe, pa_mpjpe, root_error
+from genmo_rt.model import MAX_DELAY, PRESETS, Model, ModelConfig
+from genmo_rt.motion import MOTION_WIDTH, SLICES, MotionStats
+from genmo_rt.skeleton import JOINT_NAMES
+from genmo_rt.smpl import Body, load_body
+
+logger = logging.getLogger(__name__)
+
+Batches = Callable[[int], TrainingBatch]
+"""Batch number to batch: the same number is always the same batch, so that a run can resume."""
+
+MIN_STD = 0.1  # of a field in its own unit; a nearly constant one must not outweigh the rest
+SCORED = tuple(
+    index
+    for index, name in enumerate(JOINT_NAMES)
+    if name in ("pelvis", "neck", "head")
+    or name.endswith(("hip", "knee", "ankle", "shoulder", "elbow", "wrist"))
+)
+"""Fifteen joints that validation scores; a clip that lacks one of them counts for the root only."""
+LIMBS = ("shoulder|elbow|wrist|pinky|index|thumb", "hip|knee|ankle|heel|foot")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """One run.
+
+    Attributes:
+        minutes: wall time; the learning rate reaches its end then.
+        preset: of model.PRESETS.
+        peak_lr: learning rate after warm-up.
+        warmup: share of the run.
+        weight_decay: of AdamW, on matrices only.
+        clip: largest norm of the gradient.
+        ema: decay of the averaged weights, which are what ships.
+        windows: smallest and largest W.
+        no_delay: share of clips with R = 0; the others draw 1..8.
+        bfloat16: run matrix products in bfloat16.
+        save_s: seconds between saves.
+        validate_s: seconds between looks at held-out clips.
+        seed: of weights, windows, delays and drop-outs.
+    """
+
+    minutes: float
+    preset: str = "small"
+    peak_lr: float = 1.5e-3
+    warmup: float = 0.03
+    weight_decay: float = 0.05
+    clip: float = 1.0
+    ema: float = 0.998
+    windows: tuple[int, int] = (24, 64)
+    no_delay: float = 0.5
+    bfloat16: bool = True
+    save_s: float = 180.0
+    validate_s: float = 300.0
+    seed: int = 0
+
+    def learning_rate(self, elapsed_s: float) -> float:
+        """Linear warm-up, then half a cosine to one percent."""
+        progress = min(elapsed_s / (self.minutes * 60), 1.0)
+        if progress < self.warmup:
+            return self.peak_lr * max(progress / self.warmup, 0.01)
+        fall = (progress - self.warmup) / (1 - self.warmup)
+        return self.peak_lr * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * fall)))
+
+
+class Trainer:
+    """Everything that changes during a run; `state` and `restore` carry it over a restart."""
+
+    def __init__(
+        self, config: TrainConfig, model_config: ModelConfig, stats: MotionStats, body: Body
+    ) -> None:
+        torch.manual_seed(config.seed)
+        self.config = config
+        self.stats = stats
+        self.body = body
+        self.model = Model(model_config)
+        with torch.no_grad():
+            self.model.head.bias.zero_()
+        self.ema = Model(model_config).requires_grad_(False)
+        self.ema.load_state_dict(self.model.state_dict())
+        self.optimizer = torch.optim.AdamW(
+            _parameter_groups(self.model, config.weight_decay), betas=(0.9, 0.98), fused=True
+        )
+        self.steps = 0
+        self.elapsed_s = 0.0
+
+    def step(self, batch: TrainingBatch) -> Losses:
+        """One update; windows, delays and drop-outs depend on seed and step number alone."""
+        generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.learning_rate(self.elapsed_s)
+        low, high = self.config.windows
+        window = int(torch.randint(low, high + 1, (), generator=generator))
+        clips = batch.present.shape[0]
+        delay = torch.randint(1, MAX_DELAY + 1, (clips,), generator=generator)
+        delay[torch.rand(clips, generator=generator) < self.config.no_delay] = 0
+        confidence = drop_landmarks(batch.confidence, generator)
+        conditions = conditions_of(batch, confidence)
+
+        self.model.train()
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bfloat16):
+            x = self.model(conditions, delay, window)
+        losses = estimation_losses(x.float(), batch, conditions, delay, self.stats, self.body)
+        self.optimizer.zero_grad()
+        losses.total().backward()  # type: ignore[no-untyped-call]
+        average_gradients(self.model)
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
+        self.optimizer.step()
+        self.steps += 1
+        decay = min(self.config.ema, (1 + self.steps) / (10 + self.steps))
+        torch._foreach_lerp_(list(self.ema.parameters()), list(self.model.parameters()), 1 - decay)
+        return losses
+
+    def state(self) -> dict[str, Any]:
+        """For torch.save."""
+        return {
+            "model": self.model.state_dict(),
+            "ema": self.ema.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "stats": (self.stats.mean, self.stats.std),
+            "steps": self.steps,
+            "elapsed_s": self.elapsed_s,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Goes on where `state` was taken."""
+        self.model.load_state_dict(state["model"])
+        self.ema.load_state_dict(state["ema"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.stats = MotionStats(*state["stats"])
+        self.steps = state["steps"]
+        self.elapsed_s = state["elapsed_s"]
+
+    def checkpoint(self, note: str) -> Checkpoint:
+        """What ships: the averaged weights."""
+        return Checkpoint(model=self.ema, stats=self.stats, body=self.body.name, note=note)
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """Mean errors over held-out synthetic clips.
+
+    Attributes:
+        mpjpe: millimetres, pelvis on pelvis.
+        pa_mpjpe: millimetres.
+        root: millimetres, pelvis in the camera.
+        tilt_degrees: of the gravity direction.
+        acceleration: metres per second squared.
+    """
+
+    mpjpe: float
+    pa_mpjpe: float
+    root: float
+    tilt_degrees: float
+    acceleration: float
+
+
+@torch.inference_mode()
+def validate(
+    model: Model, stats: MotionStats, body: Body, batches: list[TrainingBatch], delay: int = 0
+) -> Validation:
+    """Scores the model where the truth is known: all frames from the first sight of the person."""
+    rows = []
+    for batch in batches:
+        conditions = conditions_of(batch, batch.confidence)
+        delays = torch.full((batch.present.shape[0],), delay)
+        x = model(conditions, delays)[:, delay:]
+        ahead = batch.present.shape[1] - delay
+        view = true_view(batch, conditions)
+        view = motion.View(**{f.name: getattr(view, f.name)[:, :ahead] for f in fields(view)})
+        guess = motion.decode(stats.denormalise(x), view)
+        rest = body.rest_joints(guess.shape)
+        _, joints = body.forward_kinematics(guess.rotmat_cam, guess.root_cam, rest)
+        counts = (batch.valid & conditions.present.cummax(1).values)[:, :ahead]
+        real = batch.joint_mask[:, list(SCORED)].all(1)[:, None] & counts
+        up_cam = guess.R_c2gv[..., 1, :]
+        upright = (up_cam * batch.gravity_cam[:, None]).sum(-1).clamp(-1, 1).acos()
+        root = root_error(joints[..., 0, :], batch.joints_cam[:, :ahead, 0])
+        joints, truth = joints[..., list(SCORED), :], batch.joints_cam[:, :ahead, list(SCORED)]
+        pair = real[:, 2:] & real[:, :-2]
+        rows.append(
+            torch.stack(
+                (
+                    mpjpe(joints, truth)[real].mean(),
+                    pa_mpjpe(joints[real], truth[real]).mean(),
+                    root[counts].mean(),
+                    upright[counts].mean().rad2deg(),
+                    acceleration_error(joints, truth)[pair].mean(),
+                )
+            )
+        )
+    return Validation(*torch.stack(rows).nanmean(0).tolist())
+
+
+def average_gradients(model: Model) -> None:
+    """Makes the gradients of all processes of a torchrun their mean; nothing to do for one."""
+    if not distributed.is_initialized():
+        return
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    flat = torch.cat([g.flatten() for g in gradients])
+    distributed.all_reduce(flat)
+    flat /= distributed.get_world_size()
+    start = 0
+    for gradient in gradients:
+        gradient.copy_(flat[start : start + gradient.numel()].view_as(gradient))
+        start += gradient.numel()
+
+
+def conditions_of(batch: TrainingBatch, confidence: Tensor) -> Conditions:
+    """What the model is told of a batch."""
+    return from_landmarks(batch.pixels, confidence, batch.intrinsics_given, batch.image_size)
+
+
+def drop_landmarks(confidence: Tensor, generator: torch.Generator) -> Tensor:
+    """Hides landmarks, limbs and frames beyond what the observations lack already.
+
+    Args:
+        confidence: (B, L, 33).
+        generator: decides.
+    Returns:
+        (B, L, 33) with zeros where something was hidden.
+    """
+    clips, length, count = confidence.shape
+
+    def spans(share: float, longest: int, items: int) -> Tensor:
+        """(B, L, items) bool, one span in each of that share of (clip, item) pairs."""
+        hit = torch.rand(clips, 1, items, generator=generator) < share
+        start = torch.randint(0, length, (clips, 1, items), generator=generator)
+        long = torch.randint(2, longest + 1, (clips, 1, items), generator=generator)
+        at = torch.arange(length)[None, :, None]
+        return hit & (at >= start) & (at < start + long)
+
+    hidden = spans(0.1, 20, count)  # single landmarks
+    hidden |= torch.rand(clips, length, count, generator=generator) < 0.01
+    sides = torch.tensor(
+        [[name.startswith(s) for name in LANDMARK_NAMES] for s in ("left", "right")]
+    )
+    parts = torch.tensor(
+        [[any(p in name for p in limb.split("|")) for name in LANDMARK_NAMES] for limb in LIMBS]
+    )
+    limbs = (sides[:, None] & parts[None]).flatten(0, 1)  # (4, 33)
+    hidden |= (spans(0.06, 45, 4)[..., None] & limbs).any(2)
+    legs = torch.rand(clips, 1, 1, generator=generator) < 0.06
+    hidden |= legs & parts[1]  # somebody at a desk
+    hidden |= spans(0.15, 15, 1)  # nobody
+    return confidence.masked_fill(hidden, 0)
+
+
+def measure_stats(batches: Iterator[TrainingBatch]) -> MotionStats:
+    """Mean and standard deviation of the true motion vectors; contacts stay as logits."""
+    rows = []
+    for batch in batches:
+        conditions = conditions_of(batch, batch.confidence)
+        vector = motion.encode(true_motion(batch), true_view(batch, conditions))
+        rows.append(vector[batch.valid & conditions.present])
+    vectors = torch.cat(rows)
+    mean, std = vectors.mean(0), vectors.std(0).clamp_min(MIN_STD)
+    mean[SLICES["contacts"]], std[SLICES["contacts"]] = 0, 1
+    assert mean.shape == (MOTION_WIDTH,)
+    return MotionStats(mean, std)
+
+
+def train(
+    config: TrainConfig,
+    out: Path,
+    batches: Batches,
+    held_out: list[TrainingBatch],
+    *,
+    resume: bool = False,
+    clock: Callable[[], float] = time.monotonic,
+) -> Trainer:
+    """Runs until the minutes are over; `out` gets state.pt, model.safetensors and log.jsonl."""
+    out.mkdir(parents=True, exist_ok=True)
+    body = load_body()
+    if resume:
+        state = torch.load(out / "state.pt", weights_only=True)
+        trainer = Trainer(config, PRESETS[config.preset], MotionStats(*state["stats"]), body)
+        trainer.restore(state)
+    else:
+        stats = measure_stats(batches(-1 - i) for i in range(8))
+        trainer = Trainer(config, PRESETS[config.preset], stats, body)
+    last = clock()
+    saved = validated = logged = trainer.elapsed_s
+    with (out / "log.jsonl").open("a") as log:
+
+        def write(row: dict[str, float]) -> None:
+            at = {"step": trainer.steps, "minutes": round(trainer.elapsed_s / 60, 2)}
+            log.write(json.dumps(at | {k: round(v, 5) for k, v in row.items()}) + "\n")
+            log.flush()
+
+        while trainer.elapsed_s < config.minutes * 60:
+            losses = trainer.step(batches(trainer.steps))
+            now = clock()
+            trainer.elapsed_s += now - last
+            last = now
+            if trainer.elapsed_s - logged > 10:
+                logged = trainer.elapsed_s
+                write({f.name: getattr(losses, f.name).item() for f in fields(losses)})
+            if trainer.elapsed_s - validated > config.validate_s:
+                validated = trainer.elapsed_s
+                write(asdict(validate(trainer.ema, trainer.stats, body, held_out)))
+            if trainer.elapsed_s - saved > config.save_s:
+                saved = trainer.elapsed_s
+                save(trainer, out)
+        write(asdict(validate(trainer.ema, trainer.stats, body, held_out)))
+    save(trainer, out)
+    return trainer
+
+
+def save(trainer: Trainer, out: Path) -> None:
+    """The state to resume from and the weights to run; a kill while writing loses neither."""
+    torch.save(trainer.state(), out / "state.pt.part")
+    (out / "state.pt.part").replace(out / "state.pt")
+    note = f"{trainer.steps} steps, {trainer.elapsed_s / 60:.1f} minutes"
+    save_checkpoint(out / "model.safetensors.part", trainer.checkpoint(note))
+    (out / "model.safetensors.part").replace(out / "model.safetensors")
+
+
+def _parameter_groups(model: Model, weight_decay: float) -> list[dict[str, Any]]:
+    matrices = [p for p in model.parameters() if p.ndim > 1]
+    vectors = [p for p in model.parameters() if p.ndim <= 1]
+    return [
+        {"params": matrices, "weight_decay": weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
