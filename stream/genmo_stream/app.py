@@ -1,0 +1,229 @@
+"""The HTTP face of the server: page, WHIP, streams, websockets, health; one Starlette app."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import torch
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.websockets import WebSocket
+
+from genmo_rt.formats.glb import body_glb
+from genmo_stream.auth import Authorizer, Denied
+from genmo_stream.config import ServerConfig
+from genmo_stream.errors import ServerFull
+from genmo_stream.ingest import IngestConfig
+from genmo_stream.metrics import StreamCollector, render
+from genmo_stream.problem import Problem, problem_response
+from genmo_stream.stream import Stream
+from genmo_stream.streams import Streams
+from genmo_stream.viewers import ViewerOptions, refuse_viewer, serve_viewer
+from genmo_stream.whip import valid_stream_name, whip_routes
+from genmo_stream.wire import WireError
+
+WEB_ROOT = Path(__file__).parent / "web"
+SHAPE_LIMIT = 5.0  # coefficients beyond five standard deviations are no person's
+
+
+def create_app(config: ServerConfig, streams: Streams) -> Starlette:
+    """The whole server as an ASGI app; its lifespan ends every stream."""
+    authorizer = Authorizer(
+        config.tokens, allowed_origins=config.allowed_origins, insecure=config.insecure
+    )
+    api = Api(config, streams, authorizer)
+    ingest = IngestConfig(
+        ice_interfaces=config.ice_interfaces,
+        udp_ports=config.udp_ports,
+        ice_servers=config.ice_servers,
+    )
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        forget = asyncio.create_task(streams.forget_idle())
+        try:
+            yield
+        finally:
+            forget.cancel()
+            with suppress(asyncio.CancelledError):
+                await forget
+            await streams.close()
+
+    routes: list[BaseRoute] = [
+        *whip_routes(streams, ingest, api.authorize),
+        Route("/v1/streams", api.list_streams),
+        Route("/v1/streams/{stream}", api.show_stream),
+        Route("/v1/streams/{stream}/takes", api.not_built, methods=["GET", "POST"]),
+        Route("/v1/streams/{stream}/takes/{take}/stop", api.not_built, methods=["POST"]),
+        Route("/v1/takes", api.not_built),
+        Route("/v1/takes/{take}", api.not_built, methods=["GET", "DELETE"]),
+        Route("/v1/tickets", api.issue_ticket, methods=["POST"]),
+        Route("/v1/body.glb", api.body),
+        WebSocketRoute("/v1/streams/{stream}/poses", api.poses),
+        WebSocketRoute("/v1/streams/{stream}/keypoints", api.keypoints),
+        Route("/healthz", api.health),
+        Route("/readyz", api.ready),
+        Route("/metrics", api.metrics),
+    ]
+    if WEB_ROOT.is_dir():
+        routes.append(Mount("/", StaticFiles(directory=WEB_ROOT, html=True)))
+    return Starlette(
+        routes=routes,
+        lifespan=lifespan,
+        exception_handlers={
+            Problem: _problem,
+            HTTPException: _http_error,
+            Exception: _unexpected,
+        },
+    )
+
+
+class Api:
+    """The routes that are not WHIP's, with what they share."""
+
+    def __init__(self, config: ServerConfig, streams: Streams, authorizer: Authorizer) -> None:
+        self._config = config
+        self._streams = streams
+        self._authorizer = authorizer
+        self._collector = StreamCollector(lambda: streams)
+        self._page_headers = {"Cache-Control": "no-cache"}
+
+    def authorize(self, connection: HTTPConnection, scope: str) -> str | None:
+        """Token, ticket and origin check; the caller's identity or None.
+
+        Raises:
+            Problem: 401 or 403.
+        """
+        try:
+            self._authorizer.check_origin(connection)
+            return self._authorizer.authorize(connection, scope)
+        except Denied as denied:
+            headers = {"WWW-Authenticate": "Bearer"} if denied.status == 401 else None
+            raise Problem(denied.status, denied.detail, headers) from denied
+
+    async def list_streams(self, request: Request) -> Response:
+        self.authorize(request, "view")
+        return JSONResponse({"streams": [describe(stream) for stream in self._streams]})
+
+    async def show_stream(self, request: Request) -> Response:
+        self.authorize(request, "view")
+        name = request.path_params["stream"]
+        stream = self._streams.get(name)
+        if stream is None:
+            raise Problem(
+                404, f"no stream is called '{name}'; GET /v1/streams lists those that are"
+            )
+        return JSONResponse(describe(stream))
+
+    async def not_built(self, request: Request) -> Response:
+        raise Problem(501, f"{request.url.path} is not built yet; poses and WHIP are")
+
+    async def issue_ticket(self, request: Request) -> Response:
+        try:
+            ticket = self._authorizer.issue_ticket(request)
+        except Denied as denied:
+            raise Problem(denied.status, denied.detail) from denied
+        return JSONResponse({"ticket": ticket, "expires_in_s": 30}, status_code=201)
+
+    async def body(self, request: Request) -> Response:
+        """The skinned body of the shape asked for, as glTF."""
+        self.authorize(request, "view")
+        shape = _shape(request.query_params.get("shape"))
+        content = await run_in_threadpool(body_glb, self._streams.estimator.body, shape)
+        headers = {"Cache-Control": "private, max-age=3600"}
+        return Response(content, media_type="model/gltf-binary", headers=headers)
+
+    async def poses(self, websocket: WebSocket) -> None:
+        name = websocket.path_params["stream"]
+        try:
+            self.authorize(websocket, "view")
+            valid_stream_name(name)
+            options = ViewerOptions.from_query(websocket.query_params)
+            stream = self._streams.open(name)
+            if stream.hub.viewer_count >= self._config.max_viewers:
+                limit = self._config.max_viewers
+                raise Problem(503, f"'{name}' has {limit} viewers, the limit; close one first")
+        except WireError as error:
+            await refuse_viewer(websocket, error)
+        except ServerFull as error:
+            await websocket.send_denial_response(problem_response(503, str(error)))
+        except Problem as problem:
+            await websocket.send_denial_response(problem.response())
+        else:
+            await serve_viewer(websocket, stream.hub, options)
+
+    async def keypoints(self, websocket: WebSocket) -> None:
+        detail = "keypoints in are not built yet; publish video to /whip/{stream}"
+        await websocket.send_denial_response(problem_response(501, detail))
+
+    async def health(self, request: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def ready(self, request: Request) -> Response:
+        live = sum(stream.live for stream in self._streams)
+        free = self._streams.max_live - live
+        body = {"status": "ready" if free > 0 else "full", "live": live, "free": max(free, 0)}
+        return JSONResponse(body, status_code=200 if free > 0 else 503)
+
+    async def metrics(self, request: Request) -> Response:
+        self.authorize(request, "view")
+        return Response(render(self._collector), media_type="text/plain; version=0.0.4")
+
+
+def describe(stream: Stream) -> Mapping[str, object]:
+    """One row of GET /v1/streams."""
+    return {
+        "stream": stream.name,
+        "state": stream.hub.state.state,
+        "capture_clock": stream.hub.state.capture_clock,
+        "fps_in": stream.fps_in,
+        "fps_out": stream.fps_out,
+        "received": stream.received,
+        "dropped": stream.dropped,
+        "persons": len(stream.subjects),
+        "viewers": stream.hub.viewer_count,
+        "latency_ms": {
+            stage: {"p50": value.p50, "p95": value.p95}
+            for stage, value in stream.ledger.percentiles().items()
+        },
+    }
+
+
+def _shape(text: str | None) -> torch.Tensor:
+    try:
+        values = [float(part) for part in text.split(",")] if text else [0.0] * 10
+    except ValueError:
+        values = []
+    shape = torch.tensor(values)
+    if len(values) != 10 or not bool((shape.abs() <= SHAPE_LIMIT).all()):
+        raise Problem(
+            400,
+            f"shape is '{text}'; expected ten numbers from -{SHAPE_LIMIT:g} to {SHAPE_LIMIT:g}, "
+            "comma separated",
+        )
+    return shape
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return error.response()
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    detail = {
+        404: f"there is nothing at {request.url.path}; the page is at /, the API at /v1/streams",
+        405: f"{request.url.path} does not take {request.method}; "
+        f"expected {(error.headers or {}).get('Allow', 'another method')}",
+    }.get(error.status_code, error.detail)
+    return problem_response(error.status_code, detail, error.headers)
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    return problem_response(500, "the server failed on this request; its log says where")

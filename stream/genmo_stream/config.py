@@ -1,0 +1,201 @@
+"""The server's settings: one frozen dataclass, filled from TOML, environment and flags.
+
+Later sources win: defaults, then the TOML file, then GENMO_RT_* variables, then flags.
+"""
+
+import ipaddress
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, get_args
+
+from genmo_stream.auth import SCOPES, Token
+from genmo_stream.errors import ConfigError
+from genmo_stream.keypoints import ModelName
+
+ENV_PREFIX = "GENMO_RT_"
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """Everything `genmo-rt serve` can be told.
+
+    Attributes:
+        host, port: where to listen; anything but a loopback address needs tokens and TLS.
+        device: "auto", "cpu" or "cuda"; `gpu` names one CUDA device instead.
+        gpu: CUDA device number, or None.
+        checkpoint: safetensors file instead of the one that ships.
+        body: a user's SMPL .npz/.pkl instead of the built-in body.
+        keypoints: MediaPipe model of the 2D stage, "full" or "lite".
+        max_streams: live publishers at once; one more gets 503.
+        max_viewers: viewers of one stream at once; one more is refused.
+        ice_interfaces: addresses or interface names media may use; empty = all.
+        udp_ports: (first, last) UDP port media may use; None = any.
+        ice_servers: STUN/TURN urls given to browsers and used by the server.
+        tls_cert, tls_key: PEM files; together they turn on HTTPS.
+        insecure: allow a non-loopback address without TLS or tokens.
+        allowed_origins: further web origins whose pages may use the API.
+        tokens: bearer tokens with their scopes (TOML `[[tokens]]` tables).
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    device: str = "auto"
+    gpu: int | None = None
+    checkpoint: Path | None = None
+    body: Path | None = None
+    keypoints: ModelName = "full"
+    max_streams: int = 4
+    max_viewers: int = 64
+    ice_interfaces: tuple[str, ...] = ()
+    udp_ports: tuple[int, int] | None = None
+    ice_servers: tuple[str, ...] = ()
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    insecure: bool = False
+    allowed_origins: tuple[str, ...] = ()
+    tokens: tuple[Token, ...] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        """Checks values and that what they ask for together is safe.
+
+        Raises:
+            ConfigError: names the key, the value and what was expected.
+        """
+        _check("port", self.port, 0 <= self.port <= 65535, "0..65535")
+        _check("device", self.device, self.device in DEVICES, " or ".join(DEVICES))
+        _check("gpu", self.gpu, self.gpu is None or self.gpu >= 0, "0 or more")
+        models = get_args(ModelName)
+        _check("keypoints", self.keypoints, self.keypoints in models, " or ".join(models))
+        _check("max_streams", self.max_streams, self.max_streams >= 1, "1 or more")
+        _check("max_viewers", self.max_viewers, self.max_viewers >= 1, "1 or more")
+        if self.udp_ports is not None:
+            first, last = self.udp_ports
+            _check("udp_ports", self.udp_ports, 1 <= first <= last <= 65535, "[first, last]")
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ConfigError("tls_cert and tls_key go together; only one of them is set")
+        if not self.on_loopback and not self.insecure and not (self.tokens and self.tls_cert):
+            raise ConfigError(
+                f"host {self.host} is reachable from other machines; expected tokens and TLS "
+                "(tls_cert, tls_key and [[tokens]] in the config; `genmo-rt token` makes one), "
+                "or --insecure to do without"
+            )
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    def url(self, port: int) -> str:
+        """The address to open in a browser on this machine, with the port that was bound."""
+        scheme = "https" if self.tls_cert else "http"
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/"
+
+
+def load_config(
+    path: Path | None, environ: Mapping[str, str], flags: Mapping[str, Any]
+) -> ServerConfig:
+    """Merges the TOML file, GENMO_RT_* variables and flags into one ServerConfig.
+
+    Args:
+        path: TOML file, or None.
+        environ: environment variables; GENMO_RT_MAX_STREAMS sets max_streams, lists are comma
+            separated.
+        flags: command line values by field name; None means not given.
+    Raises:
+        ConfigError: the file can't be read, a key is unknown or a value is wrong.
+    """
+    values: dict[str, Any] = {}
+    if path is not None:
+        values |= {k: _coerce(k, v, f"{path}") for k, v in _read_toml(path).items()}
+    for name, text in environ.items():
+        if name.startswith(ENV_PREFIX):
+            key = name.removeprefix(ENV_PREFIX).lower()
+            values[key] = _coerce(key, _from_text(key, text), name)
+    values |= {key: _coerce(key, v, f"--{key}") for key, v in flags.items() if v is not None}
+    return replace(ServerConfig(), **values) if values else ServerConfig()
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"config file {path} can't be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"config file {path} is not TOML: {error}") from error
+
+
+def _from_text(key: str, text: str) -> Any:
+    """An environment variable's text as the value TOML would hold."""
+    if key in ("port", "gpu", "max_streams", "max_viewers"):
+        return int(text) if text.lstrip("-").isdigit() else text
+    if key in ("ice_interfaces", "ice_servers", "allowed_origins"):
+        return [part.strip() for part in text.split(",") if part.strip()]
+    if key == "udp_ports":
+        return [int(part) if part.strip().isdigit() else part for part in text.split(",")]
+    if key == "insecure":
+        return {"1": True, "true": True, "0": False, "false": False}.get(text.lower(), text)
+    return text
+
+
+_STRINGS = ("host", "device", "keypoints")
+_INTS = ("port", "gpu", "max_streams", "max_viewers")
+_PATHS = ("checkpoint", "body", "tls_cert", "tls_key")
+_LISTS = ("ice_interfaces", "ice_servers", "allowed_origins")
+
+
+def _coerce(key: str, value: Any, source: str) -> Any:
+    """Checks one value's type and gives it the field's form."""
+    known = [f.name for f in fields(ServerConfig)]
+    if key not in known:
+        raise ConfigError(f"{source}: unknown key '{key}'; known keys are {', '.join(known)}")
+    where = f"{source}: {key}"
+    if key in _STRINGS:
+        _check(where, value, isinstance(value, str), "text")
+    elif key in _INTS:
+        _check(where, value, isinstance(value, int) and not isinstance(value, bool), "a number")
+    elif key == "insecure":
+        _check(where, value, isinstance(value, bool), "true or false")
+    elif key in _PATHS:
+        _check(where, value, isinstance(value, str | Path), "a file path")
+        return Path(value).expanduser()
+    elif key in _LISTS:
+        ok = isinstance(value, list | tuple) and all(isinstance(v, str) for v in value)
+        _check(where, value, ok, "a list of texts")
+        return tuple(value)
+    elif key == "udp_ports":
+        ok = isinstance(value, list | tuple) and len(value) == 2
+        ok = ok and all(isinstance(v, int) for v in value)
+        _check(where, value, ok, "two port numbers, first and last")
+        return tuple(value)
+    elif key == "tokens":
+        return _tokens(value, where)
+    return value
+
+
+def _tokens(value: Any, where: str) -> tuple[Token, ...]:
+    expected = f"tables with sha256 (of the token, hex) and scopes (of {', '.join(SCOPES)})"
+    if not isinstance(value, list):
+        raise ConfigError(f"{where} is {type(value).__name__}; expected {expected}")
+    tokens = []
+    for row in value:
+        digest = row.get("sha256") if isinstance(row, dict) else None
+        scopes = row.get("scopes") if isinstance(row, dict) else None
+        good = isinstance(digest, str) and len(digest) == 64 and isinstance(scopes, list)
+        if not good or set(row) != {"sha256", "scopes"} or not set(scopes) <= set(SCOPES):
+            raise ConfigError(f"{where} has an entry that can't be used; expected {expected}")
+        tokens.append(Token(sha256=digest.lower(), scopes=frozenset(scopes)))
+    return tuple(tokens)
+
+
+def _check(key: str, value: Any, ok: bool, expected: str) -> None:
+    if not ok:
+        raise ConfigError(f"{key} is {value!r}; expected {expected}")

@@ -1,0 +1,30 @@
+"""What genmo_stream raises for bad input.
+
+StreamError (a GenmoError)
+├── ConfigError    a flag, variable or config key is unknown or wrong
+├── ServerFull     no room for another stream; says when to try again
+├── SourceEnded    the publisher is gone (ingest.py)
+└── WireError      a message isn't genmo.v1 (wire.py)
+"""
+
+from genmo_rt.errors import GenmoError
+
+
+class StreamError(GenmoError):
+    """Base of what genmo_stream raises on purpose; its text is meant for users."""
+
+
+class ConfigError(StreamError):
+    """A flag, environment variable or config key is unknown or has a wrong value."""
+
+
+class ServerFull(StreamError):
+    """No room for another stream.
+
+    Attributes:
+        retry_after_s: seconds after which asking again makes sense.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s

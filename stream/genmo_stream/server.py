@@ -1,0 +1,118 @@
+"""Runs the whole server: loads, listens, prints where to look, and closes in order."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from genmo_rt.device import device_name, resolve_device
+from genmo_rt.estimate import Estimator
+from genmo_rt.smpl import load_body
+from genmo_stream.app import WEB_ROOT, create_app
+from genmo_stream.config import ServerConfig
+from genmo_stream.errors import ConfigError
+from genmo_stream.keypoints import KeypointStage, MediaPipeStage
+from genmo_stream.sockets import ViewerSocket
+from genmo_stream.stream import FrameTap
+from genmo_stream.streams import Streams
+
+MAX_WS_MESSAGE = 64 * 1024  # bytes a client may send at once
+FAREWELL_S = 0.2  # viewers have this long to be told bye before sockets close
+GRACE_S = 3
+
+logger = logging.getLogger(__name__)
+
+
+class Server(uvicorn.Server):
+    """uvicorn that tells viewers bye before it closes their sockets."""
+
+    def __init__(self, config: uvicorn.Config, streams: Streams) -> None:
+        super().__init__(config)
+        self._streams = streams
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Says bye, ends the streams, then closes what is left."""
+        self._streams.say_bye("the server stops")
+        await asyncio.sleep(FAREWELL_S)
+        await super().shutdown(sockets)
+
+
+def make_streams(config: ServerConfig, *, tap: FrameTap | None = None) -> Streams:
+    """Loads body and model as the config says, ready to take publishers.
+
+    Raises:
+        DeviceError: the device isn't there.
+        FileFormatError: the body or the checkpoint can't be read.
+    """
+    device = resolve_device(config.device, config.gpu)
+    estimator = Estimator.load(config.checkpoint, device=device, body=load_body(config.body))
+
+    def make_stage() -> KeypointStage:
+        return MediaPipeStage(config.keypoints)
+
+    return Streams(estimator, make_stage, max_live=config.max_streams, tap=tap)
+
+
+def listen(config: ServerConfig) -> socket.socket:
+    """Binds the server's one TCP port.
+
+    Raises:
+        ConfigError: the address can't be bound; says why and what to do.
+    """
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    try:
+        return socket.create_server((config.host, config.port), family=family, backlog=128)
+    except OSError as error:
+        raise ConfigError(
+            f"can't listen on {config.host} port {config.port}: {error.strerror}; "
+            "stop what uses it or choose another with --port"
+        ) from error
+
+
+def make_server(config: ServerConfig, streams: Streams) -> Server:
+    """The server, not yet running: `serve(sockets=[listen(config)])` runs it."""
+    return Server(
+        uvicorn.Config(
+            create_app(config, streams),
+            ws=ViewerSocket,
+            ws_per_message_deflate=False,
+            ws_max_size=MAX_WS_MESSAGE,
+            ssl_certfile=config.tls_cert,
+            ssl_keyfile=config.tls_key,
+            timeout_graceful_shutdown=GRACE_S,
+            log_level="warning",
+            server_header=False,
+        ),
+        streams,
+    )
+
+
+def serve(config: ServerConfig, say: Callable[[str], None]) -> None:
+    """Runs the server until it is interrupted.
+
+    Args:
+        config: all settings.
+        say: gets the lines a person should read (URL, device, model, body).
+    Raises:
+        ConfigError, DeviceError, FileFormatError: before anything is served.
+    """
+    listener = listen(config)
+    try:
+        streams = make_streams(config)
+    except BaseException:
+        listener.close()
+        raise
+    server = make_server(config, streams)
+    estimator = streams.estimator
+    port = listener.getsockname()[1]
+    say(f"genmo-rt is at {config.url(port)}")
+    say(f"  device  {device_name(resolve_device(config.device, config.gpu))}")
+    say(f"  model   {estimator.checkpoint.title}, 2D {config.keypoints}")
+    say(f"  body    {estimator.body.name}")
+    if not WEB_ROOT.is_dir():
+        say("  page    not built: run `make setup` in the source tree (needs Node.js)")
+    if config.insecure and not config.on_loopback:
+        say("  WARNING --insecure: anyone who reaches this address can watch and publish")
+    server.run(sockets=[listener])

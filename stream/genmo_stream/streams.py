@@ -1,0 +1,98 @@
+"""The server's streams by name: admission, waiting viewers, and forgetting what is over."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+
+from genmo_rt.clock import KEEP_S
+from genmo_rt.estimate import Estimator
+from genmo_stream.errors import ServerFull
+from genmo_stream.hub import Hub
+from genmo_stream.ingest import FrameSource
+from genmo_stream.keypoints import KeypointStage
+from genmo_stream.stream import FrameTap, Stream
+from genmo_stream.whip import PublishOptions
+
+RETRY_AFTER_S = 5
+MAX_KNOWN = 256  # names kept at once, waiting ones included: a viewer may ask for any name
+
+
+class Streams:
+    """All streams of one server; the host that WHIP hands publishers to. Event-loop only."""
+
+    def __init__(
+        self,
+        estimator: Estimator,
+        make_stage: Callable[[], KeypointStage],
+        *,
+        max_live: int,
+        tap: FrameTap | None = None,
+    ) -> None:
+        self.estimator = estimator
+        self.max_live = max_live
+        self._make_stage = make_stage
+        self._tap = tap
+        self._streams: dict[str, Stream] = {}
+        self._server = f"genmo-rt {version('genmo-rt')}"
+
+    def __iter__(self) -> Iterator[Stream]:
+        return iter(tuple(self._streams.values()))
+
+    def get(self, name: str) -> Stream | None:
+        """The stream of this name, if anyone published or waits for it."""
+        return self._streams.get(name)
+
+    def open(self, name: str) -> Stream:
+        """The stream of this name, made when it isn't there yet.
+
+        Raises:
+            ServerFull: too many names are known at once.
+        """
+        stream = self._streams.get(name)
+        if stream is None:
+            if len(self._streams) >= MAX_KNOWN:
+                raise ServerFull(
+                    f"{MAX_KNOWN} streams are open or waited for; close some viewers",
+                    retry_after_s=RETRY_AFTER_S,
+                )
+            hub = Hub(name, server=self._server)
+            stream = Stream(name, hub, self.estimator, self._make_stage, tap=self._tap)
+            self._streams[name] = stream
+        return stream
+
+    def check_capacity(self, name: str) -> None:
+        """Whether a publisher may start on this name.
+
+        Raises:
+            ServerFull: max_live other streams are live.
+        """
+        others = sum(stream.live for stream in self if stream.name != name)
+        if others >= self.max_live:
+            raise ServerFull(
+                f"{others} streams are live and this server takes {self.max_live}; "
+                "try again when one ends, or raise max_streams",
+                retry_after_s=RETRY_AFTER_S,
+            )
+        self.open(name)
+
+    def publish(self, name: str, source: FrameSource, options: PublishOptions) -> None:
+        """Feeds a publisher's frames to its stream; an earlier publisher of it is ended."""
+        self.open(name).start(source, options)
+
+    async def forget_idle(self) -> None:
+        """Runs for the server's life: drops streams that nobody publishes or watches."""
+        while True:
+            await asyncio.sleep(KEEP_S / 2)
+            for stream in self:
+                if stream.idle:
+                    del self._streams[stream.name]
+
+    def say_bye(self, reason: str) -> None:
+        """Tells every viewer that the server closes."""
+        for stream in self:
+            stream.hub.close(reason)
+
+    async def close(self) -> None:
+        """Ends every stream and waits for it."""
+        await asyncio.gather(*(stream.close() for stream in self))
+        self._streams.clear()

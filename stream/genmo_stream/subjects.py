@@ -1,0 +1,84 @@
+"""Tells viewers of a stream's persons and their bones: enter, update, leave."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genmo_rt.estimate import StreamEstimator
+from genmo_stream.hub import Hub
+from genmo_stream.wire import Skeleton, Subject, bone_offsets
+
+BONE_CHANGE_M = 0.005  # a smaller change of every bone is not worth an update
+UPDATE_PERIOD_S = 1.0
+
+Floats = NDArray[np.float32]
+
+
+class Subjects:
+    """The persons viewers know of, with the bones they were last told."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        body: Literal["builtin", "smpl"],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._hub = hub
+        self._body: Literal["builtin", "smpl"] = body
+        self._clock = clock
+        self._rev = 0
+        self._told: dict[int, Subject] = {}
+        self._told_at = 0.0
+
+    def __len__(self) -> int:
+        return len(self._told)
+
+    def update(self, person: int | None, estimator: StreamEstimator) -> None:
+        """Announces who is in the picture now (None: nobody), with the body's running shape."""
+        for gone in [known for known in self._told if known != person]:
+            self._leave(gone)
+        if person is None:
+            return
+        offsets = bone_offsets(estimator.rest_joints)
+        known = self._told.get(person)
+        if known is None:
+            self._tell(person, "enter", estimator, offsets)
+        elif self._clock() - self._told_at >= UPDATE_PERIOD_S:
+            moved = np.linalg.norm(offsets - known.offsets, axis=1).max()
+            if moved > BONE_CHANGE_M:
+                self._tell(person, "update", estimator, offsets)
+
+    def clear(self) -> None:
+        """Everyone leaves: the stream ended."""
+        for person in tuple(self._told):
+            self._leave(person)
+
+    def _tell(
+        self,
+        person: int,
+        state: Literal["enter", "update"],
+        estimator: StreamEstimator,
+        offsets: Floats,
+    ) -> None:
+        self._rev += 1
+        self._told_at = self._clock()
+        shape = estimator.shape
+        subject = Subject(
+            person=person,
+            state=state,
+            body=self._body,
+            betas=shape if self._body == "smpl" else np.zeros_like(shape),
+            shape=shape,
+            height_m=estimator.height_m,
+            offsets=offsets,
+        )
+        self._told[person] = subject
+        self._hub.set_skeleton(Skeleton(rev=self._rev, offsets=offsets))
+        self._hub.set_subject(subject)
+
+    def _leave(self, person: int) -> None:
+        self._hub.set_subject(replace(self._told.pop(person), state="leave"))
