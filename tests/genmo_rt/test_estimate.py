@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from walk import CAMERA_HEIGHT_M, INTRINSICS, frames, seen, walker
 
 from genmo_rt.checkpoint import Checkpoint
 from genmo_rt.clock import Tick
@@ -18,6 +17,7 @@ from genmo_rt.motion import MOTION_WIDTH, Motion, MotionStats, View, encode
 from genmo_rt.pose import Pose
 from genmo_rt.rotation import quat_xyzw_to_rotmat
 from genmo_rt.smpl import load_body
+from tests.genmo_rt.walk import CAMERA_HEIGHT_M, INTRINSICS, frames, seen, walker
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from dataclasses import fields, replace
 
 import torch
-from tiny_batch import tiny_batch
 from torch import Tensor
 
 from genmo_rt import motion
@@ -12,6 +11,7 @@ from genmo_rt.data.batch import TrainingBatch
 from genmo_rt.losses import Losses, estimation_losses, true_motion, true_view
 from genmo_rt.motion import SLICES, MotionStats
 from genmo_rt.smpl import load_body
+from tests.genmo_rt.tiny_batch import tiny_batch
 
 STATS = MotionStats(torch.zeros(181), torch.ones(181))
 BODY = load_body()

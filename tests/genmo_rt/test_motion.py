@@ -4,12 +4,12 @@ from dataclasses import fields, replace
 
 import pytest
 import torch
-from tiny_batch import tiny_batch
 
 from genmo_rt import motion
 from genmo_rt.conditions import from_landmarks
 from genmo_rt.losses import true_motion, true_view
 from genmo_rt.motion import FIELDS, MOTION_WIDTH, SLICES, Motion, MotionStats, View
+from tests.genmo_rt.tiny_batch import tiny_batch
 
 BATCH = tiny_batch()
 CONDITIONS = from_landmarks(

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_batch import tiny_batch
 
 from genmo_rt import train as training
 from genmo_rt.checkpoint import load_checkpoint
@@ -23,6 +22,7 @@ from genmo_rt.train import (
     measure_stats,
     validate,
 )
+from tests.genmo_rt.tiny_batch import tiny_batch
 
 TINY = ModelConfig(width=32, layers=2, heads=2, head_dim=16, window=12)
 CONFIG = TrainConfig(minutes=1, peak_lr=2e-3, windows=(6, 12), bfloat16=False)

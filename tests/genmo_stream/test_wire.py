@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import golden
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -48,6 +47,7 @@ from genmo_stream.wire import (
     pose_to_json,
     to_space,
 )
+from tests import golden
 
 LIMITS = Limits()
 CASES = [(pose, space) for pose in golden.POSES for space in golden.SPACES]
