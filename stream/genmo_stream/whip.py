@@ -14,7 +14,6 @@ from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from genmo_stream.auth import Denied
 from genmo_stream.errors import ConfigError, ServerFull
 from genmo_stream.ice import ice_servers
 from genmo_stream.ingest import FrameSource, IngestConfig, answer_offer
@@ -40,7 +39,7 @@ PREFLIGHT = {
 logger = logging.getLogger(__name__)
 
 Authorize = Callable[[HTTPConnection, str], str | None]
-"""Gives the caller's identity for a scope, None for one without a token; raises Denied."""
+"""Gives the caller's identity for a scope, None for one without a token; raises Problem."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +114,8 @@ class _Endpoint:
         return await _answer(request, {"PATCH": self._patch, "DELETE": self._delete})
 
     async def _post(self, request: Request) -> Response:
-        identity = self._identify(request)
-        stream = _stream_name(request)
+        identity = self._authorize(request, "publish")
+        stream = valid_stream_name(request.path_params["stream"])
         options = _options(request.query_params)
         offer = read_offer(await _body(request, SDP))
         self._check_free(stream, identity)
@@ -170,16 +169,9 @@ class _Endpoint:
         self._forget_ended()
         return Response(status_code=200)
 
-    def _identify(self, request: Request) -> str | None:
-        try:
-            return self._authorize(request, "publish")
-        except Denied as denied:
-            headers = {"WWW-Authenticate": "Bearer"} if denied.status == 401 else {}
-            raise Problem(denied.status, denied.detail, headers) from denied
-
     def _find(self, request: Request) -> _Session:
-        identity = self._identify(request)
-        stream = _stream_name(request)
+        identity = self._authorize(request, "publish")
+        stream = valid_stream_name(request.path_params["stream"])
         session = self._sessions.get(stream)
         if session is None or session.source.ended or session.id != request.path_params["session"]:
             raise Problem(404, f"stream {stream} has no such session; it may have ended; POST anew")
@@ -238,8 +230,12 @@ async def _answer(
     return response
 
 
-def _stream_name(request: Request) -> str:
-    name: str = request.path_params["stream"]
+def valid_stream_name(name: str) -> str:
+    """The name, if a stream may have it.
+
+    Raises:
+        Problem: 400.
+    """
     if STREAM_NAME.fullmatch(name) is None:
         raise Problem(400, f"stream name {name[:80]!r}; expected 1 to 64 of A-Z a-z 0-9 _ -")
     return name
