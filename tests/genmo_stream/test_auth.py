@@ -12,11 +12,11 @@ TOKEN = "a viewer's secret"
 VIEWER = Token(hashlib.sha256(TOKEN.encode()).hexdigest(), frozenset({"view"}))
 
 
-def connection(host: str, query: str = "", **headers: str) -> HTTPConnection:
+def connection(peer: str, query: str = "", **headers: str) -> HTTPConnection:
     raw = [(k.replace("_", "-").encode(), v.encode()) for k, v in headers.items()]
     scope = {
         "type": "http",
-        "client": (host, 5),
+        "client": (peer, 5),
         "query_string": query.encode(),
         "headers": raw,
         "path": "/",
