@@ -4,7 +4,7 @@ import { type Control, parseControl } from "./control";
 import type { Credentials } from "./credentials";
 import type { Pose } from "./pose";
 import { Problem } from "./problem";
-import { decodePose, encodeAck, encodePing, SUBPROTOCOL } from "./protocol";
+import { decodePose, encodeAck, encodePing, isPose, SUBPROTOCOL } from "./protocol";
 import { localUs, ServerClock } from "./server-clock";
 import { WireError } from "./wire-error";
 
@@ -108,8 +108,8 @@ export class GenmoClient {
   }
 
   private receivePose(data: ArrayBuffer): void {
+    if (!isPose(data)) return;
     const pose = decodePose(data);
-    if (pose === null) return;
     this.send(encodeAck(pose.seq));
     this.events.onPose(pose);
   }

@@ -21,24 +21,27 @@ const OPTION_LANDMARKS = 1;
 const ROTATION_QUAT_XYZW_F32 = 0;
 const ACK = 0x10;
 
+/** Whether a binary frame is a pose; other kinds that a later server may send are no error. */
+export function isPose(buffer: ArrayBuffer): boolean {
+  return buffer.byteLength < HEADER_BYTES || new DataView(buffer).getUint8(3) === TYPE_POSE;
+}
+
 /**
- * Decodes one binary frame.
+ * Decodes one pose frame.
  *
- * Returns null for a message type this client doesn't know; persons in an encoding it doesn't
- * know are left out.
- *
- * @throws WireError when a length, version or number is wrong.
+ * @throws WireError when a length, version, encoding or number is wrong.
  */
-export function decodePose(buffer: ArrayBuffer): Pose | null {
+export function decodePose(buffer: ArrayBuffer): Pose {
   const view = new DataView(buffer);
-  if (view.byteLength < 4) throw new WireError(`frame of ${view.byteLength} bytes; expected 48 up`);
+  if (view.byteLength < HEADER_BYTES)
+    throw new WireError(`${view.byteLength} bytes; expected ${HEADER_BYTES} up`);
   const magic = view.getUint16(0, true);
   if (magic !== MAGIC) throw new WireError(`magic 0x${magic.toString(16)}; expected 0x4d47`);
   const major = view.getUint8(2);
   if (major !== MAJOR) throw new WireError(`message version ${major}; this page reads ${MAJOR}`);
-  if (view.getUint8(3) !== TYPE_POSE) return null;
-  if (view.byteLength < HEADER_BYTES)
-    throw new WireError(`header cut off at ${view.byteLength} of ${HEADER_BYTES} bytes`);
+  const type = view.getUint8(3);
+  if (type !== TYPE_POSE)
+    throw new WireError(`message type ${type}; expected ${TYPE_POSE}, a pose`);
 
   const flags = view.getUint16(6, true);
   const pose: Pose = {
@@ -71,8 +74,7 @@ export function decodePose(buffer: ArrayBuffer): Pose | null {
       PERSON_BYTES,
       "person",
     );
-    const person = decodePerson(view, offset, length);
-    if (person !== null) pose.persons.push(person);
+    pose.persons.push(decodePerson(view, offset, length));
     offset += length;
   }
   if (offset !== view.byteLength)
@@ -80,8 +82,9 @@ export function decodePose(buffer: ArrayBuffer): Pose | null {
   return pose;
 }
 
-function decodePerson(view: DataView, offset: number, length: number): PosePerson | null {
-  if (view.getUint8(offset + 5) !== ROTATION_QUAT_XYZW_F32) return null;
+function decodePerson(view: DataView, offset: number, length: number): PosePerson {
+  const encoding = view.getUint8(offset + 5);
+  if (encoding !== ROTATION_QUAT_XYZW_F32) throw new WireError(`rotation encoding ${encoding}`);
   const joints = view.getUint8(offset + 6);
   if (joints !== NUM_JOINTS) throw new WireError(`${joints} joints; expected ${NUM_JOINTS}`);
   const hasLandmarks = (view.getUint8(offset + 7) & OPTION_LANDMARKS) !== 0;

@@ -221,6 +221,8 @@ export class App {
   }
 
   private showStatus(): void {
+    const { stream } = this.situation;
+    this.scene?.showResting(stream !== "live" && stream !== "stalled");
     const { tone, text, hint } = statusOf(this.situation);
     element("status").dataset["tone"] = tone;
     element("status-text").textContent = text;
@@ -243,6 +245,7 @@ function themeColours(): SceneColours {
   const colour = (name: string) => style.getPropertyValue(name).trim();
   return {
     grid: colour("--grid"),
+    pale: colour("--pale"),
     bodies: ["--body-1", "--body-2", "--body-3", "--body-4"].map(colour),
   };
 }

@@ -29,6 +29,7 @@ export interface Measurements {
 export class Panel {
   private readonly latency = element("latency");
   private readonly caption = element("latency-caption");
+  private readonly spread = element("latency-spread");
   private readonly fpsIn = element("fps-in");
   private readonly fpsOut = element("fps-out");
   private readonly dropped = element("dropped");
@@ -59,8 +60,9 @@ export class Panel {
     const p95 = ledger.totalMs(0.95);
     put(this.latency, whole(ledger.totalMs(0.5)));
     // Arrival times say nothing about how long the picture travelled to the server.
-    const from = captureClock === "arrival" ? "arrival to screen" : "camera to screen";
-    put(this.caption, p95 === null ? from : `${from}, 95 % under ${whole(p95)} ms`);
+    const arrival = p95 !== null && captureClock === "arrival";
+    put(this.caption, arrival ? "arrival to screen" : "camera to screen");
+    put(this.spread, p95 === null ? "" : `95 % under ${whole(p95)} ms`);
     for (const stage of STAGES) {
       const ms = ledger.stageMs(stage);
       const bar = this.bars.get(stage);
@@ -71,7 +73,7 @@ export class Panel {
     put(this.fpsIn, stats ? `${stats.fpsIn.toFixed(0)} fps` : "–");
     put(this.fpsOut, stats ? `${stats.fpsOut.toFixed(0)} fps` : "–");
     put(this.dropped, stats ? String(stats.dropped) : "–");
-    put(this.person, person ? PERSON_NAMES[person] : "nobody");
+    put(this.person, person ? PERSON_NAMES[person] : "–");
   }
 }
 

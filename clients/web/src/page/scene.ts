@@ -8,8 +8,13 @@ import { Viewpoint } from "./viewpoint";
 
 const MAX_PIXEL_RATIO = 2;
 
+/** Where a body waits for somebody to come. */
+const RESTING = { x: 0, z: -3 };
+
 export interface SceneColours {
   grid: string;
+  /** What bodies fade to. */
+  pale: string;
   /** One per person, taken in turn. */
   bodies: readonly string[];
 }
@@ -20,11 +25,12 @@ export class BodyScene {
   private readonly grid = new FloorGrid();
   private readonly viewpoint: Viewpoint;
   private readonly avatars = new Map<number, Avatar>();
-  private colours: SceneColours = { grid: "#888", bodies: ["#888"] };
+  private colours: SceneColours = { grid: "#888", pale: "#ccc", bodies: ["#888"] };
   /** Dressed in the mean body before anybody is there, so that the first pose shows at once. */
   private spare: Avatar | null = new Avatar();
   private pose: Pose | null = null;
   private fresh = false;
+  private resting = true;
   private requested = false;
 
   /** @param onDrawn called after a new pose was drawn. */
@@ -41,11 +47,11 @@ export class BodyScene {
     });
     this.renderer.setPixelRatio(software ? 1 : Math.min(devicePixelRatio, MAX_PIXEL_RATIO));
     this.viewpoint = new Viewpoint(canvas, () => this.invalidate());
-    const key = new DirectionalLight("#ffffff", 2.2);
+    const key = new DirectionalLight("#ffffff", 2.4);
     key.position.set(-2, 4, 3);
     const rim = new DirectionalLight("#ffffff", 1.1);
     rim.position.set(3, 2.5, -4);
-    this.scene.add(new HemisphereLight("#ffffff", "#8a8580", 1.3), key, rim, this.grid.lines);
+    this.scene.add(new HemisphereLight("#ffffff", "#a39f9a", 1.7), key, rim, this.grid.lines);
     if (this.spare) this.scene.add(this.spare.group);
     new ResizeObserver(() => this.resize()).observe(canvas);
   }
@@ -66,8 +72,8 @@ export class BodyScene {
   prepare(body: BodyModel): void {
     if (!this.spare || this.spare.ready) return;
     this.spare.wear(body);
-    this.spare.colour(this.colours.bodies[0] ?? "#888");
-    this.invalidate();
+    this.colour(0, this.spare);
+    this.showResting(this.resting);
   }
 
   remove(person: number): void {
@@ -77,6 +83,14 @@ export class BodyScene {
     this.scene.remove(avatar.group);
     if (this.spare) avatar.dispose();
     else this.keepAsSpare(avatar);
+    this.invalidate();
+  }
+
+  /** Shows or hides a body that stands at ease while nobody is there. */
+  showResting(resting: boolean): void {
+    this.resting = resting;
+    if (resting) this.spare?.rest(RESTING.x, RESTING.z);
+    else this.spare?.hide();
     this.invalidate();
   }
 
@@ -91,21 +105,21 @@ export class BodyScene {
   recentre(): void {
     const first = this.pose?.persons[0];
     if (first) this.viewpoint.frame(first.pelvis[0] ?? 0, first.pelvis[2] ?? 0);
-    else this.viewpoint.frame(0, -3, false);
+    else this.viewpoint.frame(RESTING.x, RESTING.z, false);
   }
 
   restyle(colours: SceneColours): void {
     this.colours = colours;
     this.grid.colour(colours.grid);
-    for (const [person, avatar] of this.avatars) avatar.colour(this.colourOf(person));
-    this.spare?.colour(this.colourOf(0));
+    for (const [person, avatar] of this.avatars) this.colour(person, avatar);
+    if (this.spare) this.colour(0, this.spare);
     this.invalidate();
   }
 
   private keepAsSpare(avatar: Avatar): void {
-    avatar.hide();
     this.scene.add(avatar.group);
     this.spare = avatar;
+    this.showResting(this.resting);
   }
 
   private avatar(person: number): Avatar {
@@ -113,16 +127,16 @@ export class BodyScene {
     if (!avatar) {
       avatar = this.spare ?? new Avatar();
       this.spare = null;
-      avatar.colour(this.colourOf(person));
+      this.colour(person, avatar);
       this.scene.add(avatar.group);
       this.avatars.set(person, avatar);
     }
     return avatar;
   }
 
-  private colourOf(person: number): string {
-    const { bodies } = this.colours;
-    return bodies[person % bodies.length] ?? "#888";
+  private colour(person: number, avatar: Avatar): void {
+    const { bodies, pale } = this.colours;
+    avatar.colour(bodies[person % bodies.length] ?? "#888", pale);
   }
 
   private invalidate(): void {

@@ -6,8 +6,8 @@ const EYE_LEVEL_M = 0.95; // the middle of a standing person
 const SHOWN_HEIGHT_M = 2.3;
 const SHOWN_WIDTH_M = 2.0;
 const FIELD_OF_VIEW = 30;
-const FREE_M = 0.35; // a person may move this far before the view follows
-const FOLLOW_SHARE = 0.06; // of the way beyond that, per pose
+const FREE_M = 0.2; // a person may move this far before the view follows
+const FOLLOW_SHARE = 0.1; // of the way beyond that, per pose
 const KEY_TURN = Math.PI / 18;
 
 export class Viewpoint {
