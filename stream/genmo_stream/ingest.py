@@ -31,6 +31,7 @@ from aiortc import (
 from aiortc.rtp import AnyRtcpPacket, RtcpSrPacket, RtpPacket
 
 from genmo_stream.assembler import EncodedFrame, FrameAssembler
+from genmo_stream.bandwidth import BandwidthGuide
 from genmo_stream.capture import CaptureTimeline
 from genmo_stream.decoder import DecoderThread, Picture, to_rgb
 from genmo_stream.errors import StreamError
@@ -61,6 +62,7 @@ class IngestConfig:
         stalled_after_s: without media for longer a source is stalled and can be taken over.
         ended_after_s: without media for longer it is ended. aioice ends it when the peer doesn't
             answer six consent checks (RFC 7675), which takes about as long.
+        max_bitrate: most that a publisher is allowed, bit/s; 720p at 30 fps takes 2.5 Mbit/s.
         max_side: larger pictures are scaled down to this many pixels.
     """
 
@@ -70,6 +72,7 @@ class IngestConfig:
     connect_timeout_s: float = 20.0
     stalled_after_s: float = 3.0
     ended_after_s: float = 30.0
+    max_bitrate: int = 4_000_000
     max_side: int = 4096
 
 
@@ -222,6 +225,8 @@ class FrameSource:
     def _tap(self, receiver: RTCRtpReceiver) -> None:
         """Leads packets and sender reports here instead of to aiortc's queues."""
         replace_part(receiver, "_RTCRtpReceiver__jitter_buffer", _PacketTap(self._take))
+        guide = BandwidthGuide(self._config.max_bitrate)
+        replace_part(receiver, "_RTCRtpReceiver__remote_bitrate_estimator", guide)
         # An RTCP BYE is no end: browsers send one when a track pauses. DTLS tells the end.
         handle_rtcp = receiver._handle_rtcp_packet
 

@@ -172,7 +172,7 @@ class _Camera(MediaStreamTrack):
         if data is None:
             self._finish(None)
             raise MediaStreamError
-        packet: "av.Packet[Any]" = av.Packet(data)
+        packet: av.Packet[Any] = av.Packet(data)
         packet.pts = round(self._beat * VIDEO_CLOCK_RATE / self._playback.fps)
         packet.time_base = VIDEO_TIME_BASE
         if data:  # else the encoder left this one out to keep its bit rate
