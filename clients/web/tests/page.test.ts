@@ -5,7 +5,7 @@ import { CameraError } from "../src/page/camera";
 import { LatencyLedger, STAGES } from "../src/page/latency-ledger";
 import { noticeFor } from "../src/page/notice";
 import { Rolling } from "../src/page/rolling";
-import { settingsFrom, viewerAddress } from "../src/page/settings";
+import { settingsFrom, validStream, viewerAddress } from "../src/page/settings";
 import { type Situation, statusOf } from "../src/page/status";
 
 describe("percentiles", () => {
@@ -35,9 +35,9 @@ test("the stages of a pose add up to its whole latency", () => {
 describe("the address", () => {
   test("names the stream, the mode and what is told to the server", () => {
     const settings = settingsFrom(
-      new URL("http://host/?stream=left%20room&view=1&fov=70&height_m=1.8&space=unity#token=abc"),
+      new URL("http://host/?stream=left_room&view=1&fov=70&height_m=1.8&space=unity#token=abc"),
     );
-    expect(settings).toMatchObject({ stream: "left room", view: true, token: "abc" });
+    expect(settings).toMatchObject({ stream: "left_room", view: true, token: "abc" });
     expect(settings.publish.toString()).toBe("fov=70&height_m=1.8");
   });
 
@@ -47,6 +47,15 @@ describe("the address", () => {
       view: false,
       token: null,
     });
+  });
+
+  test.each([
+    ["left-room_2", true],
+    ["left room", false],
+    ["", false],
+    ["a".repeat(65), false],
+  ])("may name the stream “%s”: %s", (name, valid) => {
+    expect(validStream(name)).toBe(valid);
   });
 
   test("of a viewer keeps stream and token and nothing else", () => {
@@ -72,7 +81,7 @@ describe("the state", () => {
     ["Tracking", { publish: "live", stream: "live", person: "tracked" }],
     ["Partly hidden", { publish: "live", stream: "live", person: "occluded" }],
     ["No video arrives", { publish: "live", stream: "stalled" }],
-    ["Server gone, reconnecting", { publish: "live", connection: "retrying", stream: null }],
+    ["Reconnecting to the server", { publish: "live", connection: "retrying", stream: null }],
     ["Reconnecting", { publish: "retrying" }],
     ["Waiting for a camera", { viewing: true }],
     ["The stream has ended", { viewing: true, stream: "ended" }],

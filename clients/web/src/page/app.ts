@@ -14,7 +14,7 @@ import { type Notice, noticeFor } from "./notice";
 import { Overlay } from "./overlay";
 import { type Measurements, Panel } from "./panel";
 import { BodyScene, type SceneColours } from "./scene";
-import { type Settings, viewerAddress } from "./settings";
+import { type Settings, validStream, viewerAddress } from "./settings";
 import { type Situation, statusOf } from "./status";
 
 const PANEL_MS = 250;
@@ -78,6 +78,7 @@ export class App {
   }
 
   start(): void {
+    if (!validStream(this.settings.stream)) return this.refuseName();
     this.client.connect();
     window.addEventListener("online", () => this.client.hurry());
     setInterval(() => this.panel.show(this.measured), PANEL_MS);
@@ -85,6 +86,15 @@ export class App {
     this.showStatus();
     void this.prepareBody();
     if (this.capture && !cameraAllowed()) this.say(noticeFor(new CameraError("insecure")));
+  }
+
+  private refuseName(): void {
+    this.connectionChanged({ kind: "refused", reason: "" });
+    element<HTMLButtonElement>("start").disabled = true;
+    this.say({
+      title: "This stream name can't be used",
+      text: "Letters, digits, - and _ are allowed, at most 64. Change ?stream= in the address.",
+    });
   }
 
   private makeScene(): BodyScene | null {

@@ -9,6 +9,7 @@ export interface Settings {
   publish: URLSearchParams;
 }
 
+const STREAM_NAME = /^[A-Za-z0-9_-]{1,64}$/;
 const PUBLISH_OPTIONS = ["fov", "height_m", "delay"];
 
 export function settingsFrom(address: URL): Settings {
@@ -24,6 +25,11 @@ export function settingsFrom(address: URL): Settings {
     token: new URLSearchParams(address.hash.slice(1)).get("token"),
     publish,
   };
+}
+
+/** Whether the server takes a stream of this name. */
+export function validStream(name: string): boolean {
+  return STREAM_NAME.test(name);
 }
 
 /** The same page as a viewer of the stream, for another window or device. */

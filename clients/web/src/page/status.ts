@@ -34,10 +34,9 @@ const PERSON: Record<PersonState, Status> = {
 };
 
 export function statusOf(now: Situation): Status {
-  if (now.connection === "refused")
-    return { tone: "bad", text: "Can't read this server", hint: "" };
+  if (now.connection === "refused") return { tone: "bad", text: "Not connected", hint: "" };
   if (now.connection === "retrying")
-    return { tone: "bad", text: "Server gone, reconnecting", hint: "" };
+    return { tone: "bad", text: "Reconnecting to the server", hint: "" };
   if (now.publish === "starting") return { tone: "busy", text: "Connecting", hint: "" };
   if (now.publish === "retrying") return { tone: "busy", text: "Reconnecting", hint: "" };
   if (now.stream === "live") return now.person ? PERSON[now.person] : nobody(now);

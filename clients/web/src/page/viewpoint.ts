@@ -2,8 +2,8 @@
 import { MathUtils, PerspectiveCamera, Spherical, Vector3 } from "three";
 import { OrbitControls } from "three/examples/jsm/controls/OrbitControls.js";
 
-const EYE_LEVEL_M = 0.95; // the middle of a standing person
-const SHOWN_HEIGHT_M = 2.3;
+const EYE_LEVEL_M = 0.88; // a little under the middle of a standing person
+const SHOWN_HEIGHT_M = 2.45;
 const SHOWN_WIDTH_M = 2.0;
 const FIELD_OF_VIEW = 30;
 const FREE_M = 0.2; // a person may move this far before the view follows
