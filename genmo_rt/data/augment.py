@@ -27,6 +27,7 @@ LEG_CHAINS = tuple(
     for side in ("left", "right")
 )
 SUPPORT_HEIGHT = 0.03  # metres; a foot this much higher carries a third of the weight
+IN_THE_AIR = 0.15  # metres; feet above this hardly hold the body
 SLIDING = 0.45  # metres per second; a foot faster than this is not in contact
 HINGES = [J["left_knee"], J["right_knee"], J["left_elbow"], J["right_elbow"]]
 # The way a hinge bends, as a rotation vector in the parent's frame.
@@ -215,7 +216,7 @@ def _random_turns(
         0.3 + 1.2 * _uniform((batch, 1), random)
     )
     waves = _waves(batch, length, 8 + joints * 3, random)
-    turn = waves[..., 8:].unflatten(-1, (joints, 3)) * (WIGGLE_STD * wiggles)[:, None, :, None]
+    turn = waves[..., 8:].view(batch, length, joints, 3) * (WIGGLE_STD * wiggles)[:, None, :, None]
     flex = 0.4 * waves[..., :4].clamp_min(0) * wiggles[..., None]
     keep = (1 - 0.35 * wiggles[..., None] * waves[..., 4:8].clamp_min(0)).clamp(0, 1)
 
@@ -230,7 +231,7 @@ def _random_turns(
         turn[:, :, J[f"{side}_ankle"], 0] -= 0.7 * squat
         flex[:, :, knee] += 2.0 * squat
     # Lean forward or to a side: pelvis and spine go over while the legs stay, or nearly.
-    stay = 1 - 0.7 * _chance(batch, 0.3, random)[:, None]
+    stay = 0.85 + 0.15 * _uniform((batch, 1), random)
     sideways = 0.7 * sway * (left - right)
     turn[:, :, J["pelvis"]] += torch.stack((1.05 * lean, 0 * lean, 0.7 * sideways), dim=-1)
     for hip in (J["left_hip"], J["right_hip"]):
@@ -262,14 +263,18 @@ def _keep_footing(before: Motions, after: Motions, body: Body) -> Motions:
     """Moves the changed body so that its lower foot goes where it went, scaled to the new legs."""
     rest_before, rest_after = body.rest_joints(before.shape), body.rest_joints(after.shape)
     scale = (_leg_length(rest_after) / _leg_length(rest_before))[:, None, None]
-    feet_before = scale[..., None] * _feet(body, before.rotmat, before.pelvis, rest_before)
+    feet_before = scale[..., None] * _feet(before.rotmat, before.pelvis, rest_before)
     pelvis = scale * before.pelvis
-    feet_after = _feet(body, after.rotmat, pelvis, rest_after)  # (B, L, 2 sides, 3)
+    feet_after = _feet(after.rotmat, pelvis, rest_after)  # (B, L, 2 sides, 3)
     height_before, height_after = feet_before[..., 1], feet_after[..., 1]
     lowest = height_after.amin(-1, keepdim=True)
-    support = torch.softmax(-(height_before + height_after - lowest) / SUPPORT_HEIGHT, dim=-1)
-    shift = ((feet_before - feet_after) * support[..., None]).sum(2)
-    shift[..., 1] = height_before.amin(-1) - lowest[..., 0]
+    # Three hold the body: either foot, and its own path when both feet are off the floor.
+    logits = -torch.cat((height_before + height_after - lowest, 0 * lowest + IN_THE_AIR), dim=-1)
+    support = torch.softmax(logits / SUPPORT_HEIGHT, dim=-1)
+    shift = ((feet_before - feet_after) * support[..., :2, None]).sum(2)
+    drop = height_before.amin(-1) - lowest[..., 0]
+    shift[..., 1] = drop * (1 - support[..., 2])
+    shift = _smooth(shift)
     pelvis = pelvis + shift
     moved = replace(after, pelvis=pelvis)
     slow = (_foot_speed(feet_after + shift[:, :, None]) < SLIDING).repeat_interleave(2, dim=-1)
@@ -278,13 +283,17 @@ def _keep_footing(before: Motions, after: Motions, body: Body) -> Motions:
     return replace(moved, contacts=torch.cat((feet, before.contacts[..., 4:]), dim=-1))
 
 
-def _feet(body: Body, rotmat: Tensor, pelvis: Tensor, rest: Tensor) -> Tensor:
+def _smooth(path: Tensor) -> Tensor:
+    """(B, L, 3) averaged over five ticks; weight goes from foot to foot within that time."""
+    padded = torch.cat((path[:, :1].expand(-1, 2, -1), path, path[:, -1:].expand(-1, 2, -1)), dim=1)
+    return padded.unfold(1, 5, 1).mean(-1)
+
+
+def _feet(rotmat: Tensor, pelvis: Tensor, rest: Tensor) -> Tensor:
     """(B, L, 2, 3) each foot's middle, at the height of its lower joint."""
-    leg_rotmat = rotmat[:, :, 0]
-    start = pelvis
     feet = []
     for chain in LEG_CHAINS:
-        global_rotmat, position, joints = leg_rotmat, start, []
+        global_rotmat, position, joints = rotmat[:, :, 0], pelvis, []
         for joint, parent in zip(chain, (0, *chain), strict=False):
             bone = (rest[:, joint] - rest[:, parent])[:, None, :, None]
             position = position + (global_rotmat @ bone)[..., 0]
@@ -301,12 +310,15 @@ def _feet(body: Body, rotmat: Tensor, pelvis: Tensor, rest: Tensor) -> Tensor:
 def _leg_length(rest: Tensor) -> Tensor:
     """(..., 24, 3) to (...), metres."""
     hip, knee, ankle = (rest[..., joint, :] for joint in LEG_CHAINS[0][:3])
-    return (hip - knee).norm(dim=-1) + (knee - ankle).norm(dim=-1)
+    thigh: Tensor = torch.linalg.vector_norm(hip - knee, dim=-1)
+    shin: Tensor = torch.linalg.vector_norm(knee - ankle, dim=-1)
+    return thigh + shin
 
 
 def _foot_speed(feet: Tensor) -> Tensor:
     """(B, L, 2, 3) metres to (B, L, 2) metres per second."""
-    return torch.gradient(feet, dim=1)[0].norm(dim=-1) * FPS
+    step: Tensor = torch.linalg.vector_norm(torch.gradient(feet, dim=1)[0], dim=-1)
+    return step * FPS
 
 
 def _speeds(batch: int, length: int, config: AugmentConfig, random: torch.Generator) -> Tensor:

@@ -90,7 +90,7 @@ def place_cameras(
     longer = size.amax(-1)
     focal = longer * _between(config.focal, batch, random)
     centre = size * (0.5 + 0.01 * torch.randn(batch, 2, generator=random).clamp(-2, 2))
-    low, high = config.height
+    low = config.height[0]
     height = _between(config.height, batch, random)
     height = torch.where(_chance(batch, 0.2, random), low + (height - low) / 3, height)
 

@@ -92,22 +92,19 @@ def _limit_angles(rotmat: FloatArray) -> FloatArray:
 
 
 def _bridge_spikes(rotmat: FloatArray) -> FloatArray:
-    """Interpolates a joint between two jumps that are at most BRIDGE frames apart."""
+    """Interpolates a joint between jumps that follow each other within BRIDGE frames.
+
+    A single jump of a hand or foot is smoothed over; of another joint it is left, to be cut at.
+    """
     rotmat = rotmat.copy()
     jumps = _steps(rotmat) > STEP_LIMIT
-    for joint in np.flatnonzero(jumps.any(0)):
+    for joint in range(NUM_JOINTS):
         at = np.flatnonzero(jumps[:, joint])
-        first = at[0]
-        for here, following in zip(at, [*at[1:], len(rotmat) + BRIDGE + 1], strict=True):
-            if following - here <= BRIDGE:
-                continue
-            alone = first == here
-            if not alone or ENDS[joint]:
-                pad = 2 if alone else 0
-                _interpolate(
-                    rotmat, joint, max(first - pad, 0), min(here + 1 + pad, len(rotmat) - 1)
-                )
-            first = following
+        for burst in np.split(at, np.flatnonzero(np.diff(at) > BRIDGE) + 1):
+            if len(burst) > 1 or (len(burst) and ENDS[joint]):
+                pad = 2 if len(burst) == 1 else 0
+                start, end = int(burst[0]) - pad, int(burst[-1]) + 1 + pad
+                _interpolate(rotmat, joint, max(start, 0), min(end, len(rotmat) - 1))
     return rotmat
 
 

@@ -289,7 +289,9 @@ def _hidden(landmarks_cam: Tensor, joints_cam: Tensor) -> Tensor:
 def _beyond(pixels: Tensor, image_size: Tensor) -> Tensor:
     """(B, L, 33) how far outside the picture, pixels; 0 inside."""
     size = image_size[:, None, None]
-    return torch.maximum(-pixels, pixels - size).clamp_min(0).norm(dim=-1)
+    outside = torch.maximum(-pixels, pixels - size).clamp_min(0)
+    distance: Tensor = torch.linalg.vector_norm(outside, dim=-1)
+    return distance
 
 
 def _gaps(batch: int, length: int, config: NoiseConfig, random: torch.Generator) -> Tensor:

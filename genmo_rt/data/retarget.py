@@ -158,7 +158,8 @@ def _measures(joints: Tensor) -> Tensor:
         joints[L_SHOULDER] - joints[R_SHOULDER],
         shoulders - hips,
     ]
-    return torch.stack(vectors).norm(dim=-1)
+    lengths: Tensor = torch.linalg.vector_norm(torch.stack(vectors), dim=-1)
+    return lengths
 
 
 def _rest_with_lost_bones(skeleton: SourceSkeleton, drivers: Sequence[Driver]) -> FloatArray:
