@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from genmo_rt.bodies.landmarks import LANDMARK_JOINTS
-from genmo_rt.errors import FileFormatError
+from genmo_rt.bodies.landmarks import LANDMARK_JOINTS, RestBody, landmarks_on
+from genmo_rt.bodies.smpl_file import read_smpl_file
 from genmo_rt.skeleton import NUM_JOINTS, PARENTS
 
 NUM_SHAPE = 10
@@ -160,7 +161,32 @@ def load_body(path: Path | None = None) -> Body:
     """
     if path is None:
         return _builtin_body()
-    raise FileFormatError(f"{path}: SMPL files are not read yet; use the built-in body")
+    arrays = read_smpl_file(path)
+    joint_mean = arrays.joint_regressor @ arrays.vertex_mean
+    joint_dirs = np.einsum("jv,vck->jck", arrays.joint_regressor, arrays.vertex_dirs)
+    builtin = _builtin_body()
+    landmark_mean, nearest = landmarks_on(
+        RestBody(joint_mean, arrays.vertex_mean),
+        like=RestBody(builtin.joint_mean.double().numpy(), builtin.vertex_mean.double().numpy()),
+        like_landmarks=builtin.landmark_mean.double().numpy(),
+    )
+    landmark_dirs = np.where(
+        (nearest >= 0)[:, None, None],
+        arrays.vertex_dirs[nearest],
+        joint_dirs[list(LANDMARK_JOINTS)],
+    )
+    weights = arrays.weights / arrays.weights.sum(1, keepdims=True)
+    return Body(
+        name="smpl",
+        joint_mean=_tensor(joint_mean),
+        joint_dirs=_tensor(joint_dirs),
+        vertex_mean=_tensor(arrays.vertex_mean),
+        vertex_dirs=_tensor(arrays.vertex_dirs),
+        landmark_mean=_tensor(landmark_mean),
+        landmark_dirs=_tensor(landmark_dirs),
+        faces=torch.as_tensor(arrays.faces),
+        weights=_tensor(weights),
+    )
 
 
 @cache
@@ -169,15 +195,20 @@ def _builtin_body() -> Body:
         weights = arrays["weights"].astype(np.float32)
         return Body(
             name="builtin",
+            joint_mean=_tensor(arrays["joint_mean"]),
+            joint_dirs=_tensor(arrays["joint_dirs"]),
+            vertex_mean=_tensor(arrays["vertex_mean"]),
+            vertex_dirs=_tensor(arrays["vertex_dirs"]),
+            landmark_mean=_tensor(arrays["landmark_mean"]),
+            landmark_dirs=_tensor(arrays["landmark_dirs"]),
             faces=torch.as_tensor(arrays["faces"].astype(np.int64)),
             # Stored in half precision: the rows' sums are off by up to 3e-4.
-            weights=torch.as_tensor(weights / weights.sum(1, keepdims=True)),
-            **{
-                f"{part}_{kind}": torch.as_tensor(arrays[f"{part}_{kind}"].astype(np.float32))
-                for part in ("joint", "vertex", "landmark")
-                for kind in ("mean", "dirs")
-            },
+            weights=_tensor(weights / weights.sum(1, keepdims=True)),
         )
+
+
+def _tensor(array: NDArray[np.floating[Any]]) -> Tensor:
+    return torch.as_tensor(array.astype(np.float32))
 
 
 def _linear(mean: Tensor, dirs: Tensor, shape: Tensor) -> Tensor:

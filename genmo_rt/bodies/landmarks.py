@@ -1,4 +1,9 @@
-"""MediaPipe's 33 landmarks as points on a body: which joint carries each."""
+"""MediaPipe's 33 landmarks as points on a body: which joint carries each, and where it is."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from genmo_rt.keypoints import LANDMARK_NAMES
 from genmo_rt.skeleton import JOINT_NAMES
@@ -33,3 +38,59 @@ def _carrier(landmark: str) -> int:
 
 LANDMARK_JOINTS = tuple(_carrier(name) for name in LANDMARK_NAMES)
 """LANDMARK_JOINTS[i] is the joint that landmark i is fixed to."""
+
+# Landmarks that are features of the head, the hands and the feet; the others sit at joints.
+_FEATURES = ("nose", "eye", "ear", "mouth", "pinky", "index", "thumb", "heel")
+
+
+@dataclass(frozen=True, slots=True)
+class RestBody:
+    """A body in its T-pose at shape zero: joints (24, 3) and vertices (V, 3), metres."""
+
+    joints: NDArray[np.float64]
+    vertices: NDArray[np.float64]
+
+
+def landmarks_on(
+    body: RestBody, like: RestBody, like_landmarks: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Finds the landmarks of a body from those of another one.
+
+    Features of the head, a hand or a foot have the same place in that part's bounding box, which
+    starts at the part's joint; landmarks at joints keep their offset, scaled with stature.
+
+    Args:
+        body: whose landmarks are wanted.
+        like: the body whose landmarks are known.
+        like_landmarks: (33, 3).
+    Returns:
+        (33, 3) landmarks at shape zero, and (33,) the vertex each one moves with when the shape
+        changes, -1: with its joint.
+    """
+    size = np.ptp(body.vertices[:, 1]) / np.ptp(like.vertices[:, 1])
+    points = np.zeros((len(LANDMARK_NAMES), 3))
+    nearest = np.full(len(LANDMARK_NAMES), -1)
+    for i, name in enumerate(LANDMARK_NAMES):
+        joint = LANDMARK_JOINTS[i]
+        if any(feature in name for feature in _FEATURES):
+            here, there = _part_box(body, joint), _part_box(like, joint)
+            share = (like_landmarks[i] - there[0]) / (there[1] - there[0])
+            points[i] = here[0] + share * (here[1] - here[0])
+            nearest[i] = np.linalg.norm(body.vertices - points[i], axis=1).argmin()
+        else:
+            points[i] = body.joints[joint] + size * (like_landmarks[i] - like.joints[joint])
+    return points, nearest
+
+
+def _part_box(body: RestBody, joint: int) -> NDArray[np.float64]:
+    """(2, 3) bounds of the head above its joint, a hand from the wrist on, a foot below the ankle."""
+    name = JOINT_NAMES[joint].replace("foot", "ankle")
+    start, vertices = body.joints[JOINT_NAMES.index(name)], body.vertices
+    if name == "head":
+        part = vertices[vertices[:, 1] > start[1]]
+    elif name.endswith("wrist"):
+        part = vertices[vertices[:, 0] * np.sign(start[0]) > abs(start[0])]
+    else:
+        part = vertices[(vertices[:, 1] < start[1]) & (vertices[:, 0] * start[0] > 0)]
+    part = np.concatenate((part, start[None]))
+    return np.stack((part.min(0), part.max(0)))
