@@ -210,6 +210,7 @@ export class App {
     this.root.dataset["connection"] = state.kind;
     if (state.kind === "retrying") {
       this.situation.stream = null;
+      this.root.dataset["streamState"] = "none";
       this.measured.stats = null;
       this.nobodyLeft();
     }

@@ -86,7 +86,7 @@ void main() {
     vec3 to = spheres[i].xyz - vWorld;
     float squared = max(dot(to, to), 1e-4);
     float hidden = max(to.y, 0.0) * inversesqrt(squared) * spheres[i].w * spheres[i].w / squared;
-    light *= 1.0 - min(hidden, 0.85);
+    light *= 1.0 - min(hidden, 0.6);
   }
   float fade = 1.0 - smoothstep(0.55, 1.0, vEdge);
   gl_FragColor = vec4(0.0, 0.0, 0.0, (1.0 - light) * fade * strength);
