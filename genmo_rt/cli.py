@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from genmo_rt.errors import DeviceError, GenmoError, InputError
 
@@ -47,14 +47,12 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Start with: genmo-rt serve, then open the page it prints.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_serve, _add_estimate, _add_send, _add_doctor, _add_bench):
-        add(commands)
-    for add in (_add_train, _add_evaluate, _add_data, _add_token):
+    for add in (_add_serve, _add_estimate, _add_send, _add_doctor, _add_bench, _add_token):
         add(commands)
     return parser
 
 
-Commands = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _command(

@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 from genmo_stream.auth import SCOPES, Token
 from genmo_stream.errors import ConfigError
-from genmo_stream.keypoints import ModelName
+from genmo_stream.keypoints.landmarker import PoseModel
 
 ENV_PREFIX = "GENMO_RT_"
 DEVICES = ("auto", "cpu", "cuda")
@@ -46,7 +46,7 @@ class ServerConfig:
     gpu: int | None = None
     checkpoint: Path | None = None
     body: Path | None = None
-    keypoints: ModelName = "full"
+    keypoints: PoseModel = "full"
     max_streams: int = 4
     max_viewers: int = 64
     ice_interfaces: tuple[str, ...] = ()
@@ -67,7 +67,7 @@ class ServerConfig:
         _check("port", self.port, 0 <= self.port <= 65535, "0..65535")
         _check("device", self.device, self.device in DEVICES, " or ".join(DEVICES))
         _check("gpu", self.gpu, self.gpu is None or self.gpu >= 0, "0 or more")
-        models = get_args(ModelName)
+        models = get_args(PoseModel)
         _check("keypoints", self.keypoints, self.keypoints in models, " or ".join(models))
         _check("max_streams", self.max_streams, self.max_streams >= 1, "1 or more")
         _check("max_viewers", self.max_viewers, self.max_viewers >= 1, "1 or more")
@@ -187,12 +187,13 @@ def _tokens(value: Any, where: str) -> tuple[Token, ...]:
         raise ConfigError(f"{where} is {type(value).__name__}; expected {expected}")
     tokens = []
     for row in value:
-        digest = row.get("sha256") if isinstance(row, dict) else None
-        scopes = row.get("scopes") if isinstance(row, dict) else None
-        good = isinstance(digest, str) and len(digest) == 64 and isinstance(scopes, list)
-        if not good or set(row) != {"sha256", "scopes"} or not set(scopes) <= set(SCOPES):
-            raise ConfigError(f"{where} has an entry that can't be used; expected {expected}")
-        tokens.append(Token(sha256=digest.lower(), scopes=frozenset(scopes)))
+        match row:
+            case {"sha256": str(digest), "scopes": [*scopes], **rest} if (
+                len(digest) == 64 and set(scopes) <= set(SCOPES) and not rest
+            ):
+                tokens.append(Token(sha256=digest.lower(), scopes=frozenset(scopes)))
+            case _:
+                raise ConfigError(f"{where} has an entry that can't be used; expected {expected}")
     return tuple(tokens)
 
 

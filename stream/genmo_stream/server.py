@@ -109,7 +109,7 @@ def serve(config: ServerConfig, say: Callable[[str], None]) -> None:
     port = listener.getsockname()[1]
     say(f"genmo-rt is at {config.url(port)}")
     say(f"  device  {device_name(resolve_device(config.device, config.gpu))}")
-    say(f"  model   {estimator.checkpoint.title}, 2D {config.keypoints}")
+    say(f"  model   {estimator.checkpoint.note}, 2D {config.keypoints}")
     say(f"  body    {estimator.body.name}")
     if not WEB_ROOT.is_dir():
         say("  page    not built: run `make setup` in the source tree (needs Node.js)")

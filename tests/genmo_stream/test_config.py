@@ -36,7 +36,7 @@ def test_lists_and_switches_come_from_the_environment() -> None:
         ("port = 'x'", "expected a number"),
         ("port = 70000", "expected 0..65535"),
         ("device = 'gpu'", "expected auto or cpu or cuda"),
-        ("keypoints = 'heavy'", "expected full or lite"),
+        ("keypoints = 'heavy'", "expected lite or full"),
         ("udp_ports = [2, 1]", r"expected \[first, last\]"),
         ("tls_cert = 'a.pem'", "go together"),
         ("host = '0.0.0.0'", "expected tokens and TLS"),
