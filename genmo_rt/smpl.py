@@ -8,7 +8,7 @@ coefficients, as SMPL is (Loper et al. 2015), without its pose-dependent correct
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -45,7 +45,7 @@ class Body:
         weights: (V, 24) skinning weights, rows sum to 1.
     """
 
-    name: str
+    name: Literal["builtin", "smpl"]
     joint_mean: Tensor
     joint_dirs: Tensor
     vertex_mean: Tensor
