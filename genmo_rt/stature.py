@@ -49,10 +49,14 @@ class ShapeRule:
         shape = self._base + self._matrix @ model_shape
         if self._height_m is None:
             return shape, 1.0
-        height = self._mean_height + float(self._growth @ shape)
+        height = self.height(shape)
         missing = self._height_m - height
         taller = shape + self._growth * (missing / float(self._growth @ self._growth))
         return taller, self._height_m / height
+
+    def height(self, shape: Array) -> float:
+        """Standing height of a shape of the body in use, metres."""
+        return self._mean_height + float(self._growth @ shape)
 
 
 def _to_body(body: Body) -> tuple[Array, Array]:
