@@ -11,9 +11,12 @@ from genmo_rt.data.retarget import LIMBS, BodyMotion
 from genmo_rt.rotation import angle_between, axis_angle_to_rotmat, rotmat_to_axis_angle
 from genmo_rt.skeleton import JOINT_NAMES, NUM_JOINTS
 
-SHORTEST = 20  # frames; shorter pieces are dropped
+SHORTEST = 20  # frames
+SHORTEST_PIECE = 45  # frames
 BRIDGE = 8  # frames; two jumps this close are a spike and are bridged
-TOP_SPEED = 12.0  # metres per second of the pelvis
+TUMBLE = np.radians(17)  # per frame; the pelvis tips over no faster
+TUMBLE_MARGIN = 8  # frames lost on either side
+TOP_ACCELERATION = 90.0  # metres per second² of the pelvis; a hard landing reaches 60
 T_POSE = np.radians(12)
 STRAIGHT_KNEE = np.radians(35)
 
@@ -30,17 +33,24 @@ LEGS = (LIMBS[0:2], LIMBS[4:6])
 
 
 def clean(motion: BodyMotion, rest_joints: FloatArray) -> list[BodyMotion]:
-    """The usable pieces of a motion, in order, each at least SHORTEST frames long."""
+    """The usable pieces of a motion, in order.
+
+    A whole motion is at least SHORTEST frames long, a piece between two jumps SHORTEST_PIECE:
+    where a solver jumps it is often lost for longer.
+    """
     rotmat = unflip_thighs(motion.rotmat, rest_joints)
     rotmat = _bridge_spikes(_limit_angles(rotmat))
     arm_angles = angle_between(_tensor(rotmat[:, ARMS]), torch.eye(3)).numpy()
-    moving = np.flatnonzero((arm_angles > T_POSE).any(1))
-    start = int(moving[0]) if len(moving) else len(rotmat)
-    cuts = [start, *(cut for cut in _cuts(rotmat, motion.pelvis) if cut > start), len(rotmat)]
+    usable = (arm_angles > T_POSE).any(1)
+    usable[int(usable.argmax()) :] = True  # a T-pose later on is motion
+    usable &= ~_tumbling(rotmat)
+    edges = np.flatnonzero(np.diff(usable, prepend=False, append=False))
+    cuts = np.union1d(edges, _cuts(rotmat, motion.pelvis))
+    shortest = SHORTEST_PIECE if len(cuts) > 2 else SHORTEST
     return [
         BodyMotion(rotmat=rotmat[a:b], pelvis=motion.pelvis[a:b])
         for a, b in pairwise(cuts)
-        if b - a >= SHORTEST
+        if usable[a] and b - a >= shortest
     ]
 
 
@@ -116,11 +126,21 @@ def _interpolate(rotmat: FloatArray, joint: int, start: int, end: int) -> None:
     rotmat[start : end + 1, joint] = a @ axis_angle_to_rotmat(turn * share).numpy()
 
 
-def _cuts(rotmat: FloatArray, pelvis: FloatArray) -> list[int]:
+def _tumbling(rotmat: FloatArray) -> NDArray[np.bool_]:
+    """(N,) True around frames where the pelvis tips over faster than anybody does on the ground."""
+    up = rotmat[:, 0, 1]  # the vertical in the pelvis' frame
+    tips = np.arccos(np.clip((up[1:] * up[:-1]).sum(-1), -1, 1)) > TUMBLE
+    near = np.convolve(tips, np.ones(2 * TUMBLE_MARGIN + 1), mode="full")[TUMBLE_MARGIN:] > 0
+    return np.asarray(near[: len(rotmat)], np.bool_)
+
+
+def _cuts(rotmat: FloatArray, pelvis: FloatArray) -> NDArray[np.intp]:
     """Frames that don't continue the frame before."""
     jump = ((_steps(rotmat) > STEP_LIMIT) & ~ENDS).any(1)
-    jump |= np.linalg.norm(np.diff(pelvis, axis=0), axis=1) * FPS > TOP_SPEED
-    return [int(frame) + 1 for frame in np.flatnonzero(jump)]
+    step = np.diff(pelvis, axis=0)
+    jerk = np.diff(step, axis=0, prepend=step[:1])
+    jump |= np.linalg.norm(jerk, axis=1) * FPS * FPS > TOP_ACCELERATION
+    return np.flatnonzero(jump) + 1
 
 
 def _steps(rotmat: FloatArray) -> NDArray[np.float32]:
