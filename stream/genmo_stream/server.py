@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 
 import uvicorn
 
@@ -115,4 +116,5 @@ def serve(config: ServerConfig, say: Callable[[str], None]) -> None:
         say("  page    not built: run `make setup` in the source tree (needs Node.js)")
     if config.insecure and not config.on_loopback:
         say("  WARNING --insecure: anyone who reaches this address can watch and publish")
-    server.run(sockets=[listener])
+    with suppress(KeyboardInterrupt):  # uvicorn hands the signal on once all is closed
+        server.run(sockets=[listener])

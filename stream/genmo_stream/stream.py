@@ -7,6 +7,7 @@ estimator works on this one; frames that come meanwhile wait in the source, wher
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -83,8 +84,10 @@ class Stream:
         self._tap = tap
         self._clock = TickClock()
         self._tracker = PersonTracker()
-        self._person: StreamEstimator | None = None
+        self._solver: StreamEstimator | None = None
+        self._person: int | None = None  # whose pose the solver estimates
         self._image_size = (0, 0)
+        self._pending: deque[Seen] = deque()  # frames whose poses are still to come
         self._options = PublishOptions()
         self._source: FrameSource | None = None
         self._task: asyncio.Task[None] | None = None
@@ -147,7 +150,8 @@ class Stream:
             previous.cancel()
             await asyncio.gather(previous, return_exceptions=True)
         if options != self._options:
-            self._person, self._options = None, options
+            self._solver, self._options = None, options
+        self._pending.clear()
         handoff: asyncio.Queue[Seen] = asyncio.Queue(maxsize=1)
         try:
             async with asyncio.TaskGroup() as group:
@@ -218,44 +222,60 @@ class Stream:
             while True:
                 seen = await handoff.get()
                 try:
-                    person = self._estimator_for(seen)
+                    solver = self._solver_for(seen)
                     started = time.perf_counter()
-                    pose = await loop.run_in_executor(
-                        mind, person.step, seen.tick, seen.observation.keypoints
+                    poses = await loop.run_in_executor(
+                        mind, solver.advance, seen.tick, seen.observation.keypoints
                     )
-                    self._publish(seen, person, pose, (time.perf_counter() - started) * 1e3)
+                    model_ms = (time.perf_counter() - started) * 1e3
+                    by_time = {pose.t: pose for pose, _ in poses}
+                    for due in self._due(seen):
+                        self._publish(due, solver, by_time.get(due.tick.t), model_ms)
                 finally:
                     handoff.task_done()
 
-    def _estimator_for(self, seen: Seen) -> StreamEstimator:
+    def _solver_for(self, seen: Seen) -> StreamEstimator:
         """The estimator of who is seen; a new one for a new person or another camera."""
         width, height = seen.image_size
-        known = self._person
+        person = seen.observation.person
+        known = self._solver
         if known is not None:
             turned = (width / height) / (self._image_size[0] / self._image_size[1]) - 1
             if abs(turned) > ASPECT_TOLERANCE:
                 known = None  # a turned phone is another camera, in another world
-            elif not (seen.observation.entered and seen.observation.fresh):
+            elif person in (None, self._person) or self._person is None:
+                self._person = person or self._person
                 return known
+        self._person = person
         self._image_size = seen.image_size
         options = self._options
         if options.fov is None:
             intrinsics = Intrinsics.default(width, height)
         else:
             intrinsics = Intrinsics.from_fov(width, height, options.fov)
-        self._person = self._estimator.stream(
+        self._solver = self._estimator.stream(
             intrinsics,
             height_m=options.height_m,
             delay=options.delay,
             world=known.world if known is not None else None,
         )
-        return self._person
+        return self._solver
+
+    def _due(self, seen: Seen) -> list[Seen]:
+        """The frames whose poses come with this one: itself, or those `delay` ticks ago."""
+        self._pending.append(seen)
+        due = []
+        while (
+            self._pending and self._pending[0].tick.index <= seen.tick.index - self._options.delay
+        ):
+            due.append(self._pending.popleft())
+        return due
 
     def _publish(
-        self, seen: Seen, estimator: StreamEstimator, pose: Pose | None, model_ms: float
+        self, seen: Seen, solver: StreamEstimator, pose: Pose | None, model_ms: float
     ) -> None:
         observation = seen.observation
-        self.subjects.update(observation.person, estimator)
+        self.subjects.update(observation.person, solver)
         persons: tuple[PosePerson, ...] = ()
         flags = PoseFlag(0)
         if observation.person is not None and pose is not None:

@@ -1,0 +1,135 @@
+"""The HTTP face of a real server: what each route answers, bad input included."""
+
+import json
+
+import httpx
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from tests.serving import ServerProcess
+
+
+@pytest.fixture
+def http(live_server: ServerProcess) -> httpx.Client:
+    return httpx.Client(base_url=live_server.url, trust_env=False, timeout=30)
+
+
+def problem(response: httpx.Response) -> str:
+    """The detail of a problem+json response."""
+    assert response.headers["content-type"] == "application/problem+json"
+    body = response.json()
+    assert body["status"] == response.status_code
+    detail: str = body["detail"]
+    return detail
+
+
+def test_health_and_readiness(http: httpx.Client) -> None:
+    assert http.get("/healthz").json() == {"status": "ok"}
+    ready = http.get("/readyz")
+    assert (ready.status_code, ready.json()["free"]) == (200, 4)
+
+
+def test_the_page_is_served(http: httpx.Client) -> None:
+    page = http.get("/")
+    assert page.status_code == 200
+    assert "<title>" in page.text
+
+
+def test_metrics_are_prometheus_text(http: httpx.Client) -> None:
+    text = http.get("/metrics").text
+    assert 'genmo_streams{state="live"} 0.0' in text
+
+
+def test_an_unknown_stream_is_a_404_that_says_where_to_look(http: httpx.Client) -> None:
+    response = http.get("/v1/streams/nobody")
+    assert response.status_code == 404
+    assert "GET /v1/streams" in problem(response)
+
+
+def test_an_unknown_path_and_a_wrong_method_are_problems(http: httpx.Client) -> None:
+    assert "there is nothing at /v2" in problem(http.get("/v2"))
+    wrong = http.delete("/healthz")
+    assert wrong.status_code == 405
+    assert "does not take DELETE" in problem(wrong)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v1/streams/camera/takes"),
+        ("POST", "/v1/streams/camera/takes/1/stop"),
+        ("GET", "/v1/takes"),
+        ("GET", "/v1/takes/1.bvh"),
+        ("DELETE", "/v1/takes/1"),
+    ],
+)
+def test_what_is_not_built_answers_501(http: httpx.Client, method: str, path: str) -> None:
+    response = http.request(method, path)
+    assert response.status_code == 501
+    assert "not built yet" in problem(response)
+
+
+def test_keypoints_in_answer_501_at_the_handshake(live_server: ServerProcess) -> None:
+    url = live_server.url.replace("http", "ws") + "/v1/streams/camera/keypoints"
+    with pytest.raises(InvalidStatus) as refused, connect(url, proxy=None):
+        pass
+    assert refused.value.response.status_code == 501
+
+
+def test_the_body_comes_as_gltf(http: httpx.Client) -> None:
+    response = http.get("/v1/body.glb", params={"shape": ",".join(["0.5"] * 10)})
+    assert response.status_code == 200
+    assert response.content[:4] == b"glTF"
+
+
+@pytest.mark.parametrize("shape", ["1,2", "a", ",".join(["nan"] * 10), ",".join(["99"] * 10)])
+def test_a_wrong_shape_is_refused(http: httpx.Client, shape: str) -> None:
+    response = http.get("/v1/body.glb", params={"shape": shape})
+    assert response.status_code == 400
+    assert "expected ten numbers" in problem(response)
+
+
+def test_a_ticket_opens_a_websocket_once(http: httpx.Client, live_server: ServerProcess) -> None:
+    ticket = http.post("/v1/tickets").json()["ticket"]
+    url = live_server.url.replace("http", "ws") + f"/v1/streams/later/poses?ticket={ticket}"
+    with connect(url, proxy=None) as viewer:
+        hello = json.loads(viewer.recv(5))
+        state = json.loads(viewer.recv(5))
+    assert (hello["type"], hello["stream"]) == ("hello", "later")
+    assert (state["type"], state["state"]) == ("stream", "waiting")
+    with pytest.raises(InvalidStatus) as refused, connect(url, proxy=None):
+        pass
+    assert refused.value.response.status_code == 401
+
+
+def test_a_foreign_page_may_not_watch(live_server: ServerProcess) -> None:
+    url = live_server.url.replace("http", "ws") + "/v1/streams/camera/poses"
+    headers = {"Origin": "https://evil.example"}
+    with pytest.raises(InvalidStatus) as refused:
+        connect(url, additional_headers=headers, proxy=None)
+    assert refused.value.response.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("query", "complaint"), [("rate=0", "rate"), ("space=mars", "space"), ("persons=x", "persons")]
+)
+def test_a_wrong_query_is_refused_at_the_handshake(
+    live_server: ServerProcess, query: str, complaint: str
+) -> None:
+    url = live_server.url.replace("http", "ws") + f"/v1/streams/camera/poses?{query}"
+    with pytest.raises(InvalidStatus) as refused, connect(url, proxy=None):
+        pass
+    assert refused.value.response.status_code == 400
+    assert complaint in json.loads(refused.value.response.body)["detail"]
+
+
+def test_the_server_says_bye_and_stops_in_order() -> None:
+    with ServerProcess() as server:
+        url = server.url.replace("http", "ws") + "/v1/streams/camera/poses"
+        with connect(url, proxy=None) as viewer:
+            viewer.recv(5)
+            viewer.recv(5)
+            assert server.stop() == 0
+            assert json.loads(viewer.recv(5)) == {"type": "bye", "reason": "the server stops"}
+    assert not any("Traceback" in line for line in server.lines)
