@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from genmo_rt.keypoints import LANDMARK_NAMES, NUM_LANDMARKS
 from genmo_stream.keypoints.landmarker import Landmarks
+from genmo_stream.keypoints.measure import box_size, shoulder_centre, torso_size
 
 Cutoff = TypeVar("Cutoff", float, NDArray[np.floating])
 
@@ -21,8 +22,8 @@ MIRROR = np.array([LANDMARK_NAMES.index(_other_side(name)) for name in LANDMARK_
 """MIRROR[i] is the landmark on the other side of the body (the nose is its own)."""
 
 MAX_GAP_S = 0.5  # after a longer gap nothing is joined
-MAX_MOVE = 0.6  # of the person's size, from frame to frame
-MAX_GROWTH = 1.8
+MAX_MOVE = 2.0  # torsos, from frame to frame
+MAX_GROWTH = 2.0
 
 MIN_CUTOFF, BETA, SPEED_CUTOFF = 2.0, 20.0, 3.0  # halves the jitter for 2 to 8 ms of lag
 PERSON_M = 1.4  # shoulder to ankle, the size that the filter of the metres goes by
@@ -71,7 +72,7 @@ class Continuity:
 
     def join(self, pixels: NDArray[np.float32], landmarks: Landmarks, t_us: int) -> Steady:
         """Takes the next frame's landmarks, in picture pixels, at its capture time."""
-        size = _size(pixels)
+        size = box_size(pixels)
         gap_s = (t_us - self._t_us) / 1e6
         if self._last is None or not 0 < gap_s < MAX_GAP_S or _is_elsewhere(pixels, self._last):
             self._restart()
@@ -86,19 +87,12 @@ class Continuity:
         )
 
 
-def _size(pixels: NDArray[np.float32]) -> float:
-    """The longer edge of the landmarks' box, pixels."""
-    return max(float((pixels.max(axis=0) - pixels.min(axis=0)).max()), 1.0)
-
-
 def _is_elsewhere(pixels: NDArray[np.float32], last: NDArray[np.float32]) -> bool:
     """Tells whether these are hardly the person of the last frame: another place or size."""
-    size, last_size = _size(pixels), _size(last)
-    moved = float(np.linalg.norm(pixels.mean(axis=0) - last.mean(axis=0)))
-    return (
-        moved > MAX_MOVE * max(size, last_size)
-        or not 1 / MAX_GROWTH < size / last_size < MAX_GROWTH
-    )
+    torso, last_torso = torso_size(pixels), torso_size(last)
+    moved = float(np.linalg.norm(shoulder_centre(pixels) - shoulder_centre(last)))
+    same_size = 1 / MAX_GROWTH < torso / last_torso < MAX_GROWTH
+    return moved > MAX_MOVE * max(torso, last_torso) or not same_size
 
 
 @dataclass(frozen=True, slots=True)

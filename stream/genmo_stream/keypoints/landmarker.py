@@ -5,10 +5,10 @@ import re
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import mediapipe as mp
 import numpy as np
@@ -50,12 +50,16 @@ class Landmarker:
     Not thread-safe; several instances may run in several threads.
     """
 
+    _has_spoken: ClassVar[bool] = False  # MediaPipe prints with the process's first result
+
     def __init__(self, model: PoseModel) -> None:
         self._model = model
+        self._open()
+
+    def _open(self) -> None:
+        self._task = _create_task(self._model)
         self._calls = 0
-        self._said_first_words = False
         self._smoothed_visibility: NDArray[np.float64] | None = None
-        self._task = _open(model)
 
     def look(self, crop: NDArray[np.uint8]) -> Landmarks | None:
         """Follows the person of the last call if there was one, else runs the detector.
@@ -63,19 +67,16 @@ class Landmarker:
         Args:
             crop: (CROP_SIZE, CROP_SIZE, 3) uint8 RGB; its window may move a little per call.
         """
-        self._calls += 1
-        if self._calls > MAX_CALLS:
+        if self._calls == MAX_CALLS:
             self._task.close()
-            self._task, self._calls = _open(self._model), 1
+            self._open()
+        self._calls += 1
         picture = mp.Image(image_format=mp.ImageFormat.SRGB, data=crop)
-        if self._said_first_words:
+        with nullcontext() if Landmarker._has_spoken else quiet_stderr():
             result = self._task.detect_for_video(picture, self._calls * STEP_MS)
-        else:
-            with quiet_stderr():
-                result = self._task.detect_for_video(picture, self._calls * STEP_MS)
         if not result.pose_landmarks:
             return None
-        self._said_first_words = True
+        Landmarker._has_spoken = True
         table = np.array(
             [(p.x, p.y, p.visibility, p.presence) for p in result.pose_landmarks[0]], np.float64
         )
@@ -98,10 +99,24 @@ class Landmarker:
         self._task.close()
 
 
-def _open(model: PoseModel) -> vision.PoseLandmarker:
+class PrivateOptions(BaseOptions):  # type: ignore[misc]  # mediapipe has no types
+    """MediaPipe's options with its usage reports off.
+
+    It reports versions, frame counts and latencies to play.googleapis.com and has no switch for
+    it. Without certificates to trust, its connection ends in the TLS handshake and nothing is
+    sent (tried against a server of our own, mediapipe 1.2.2).
+    """
+
+    def to_ctypes(self) -> Any:
+        options = super().to_ctypes()
+        options.ca_bundle_path = os.devnull.encode()
+        return options
+
+
+def _create_task(model: PoseModel) -> vision.PoseLandmarker:
     bundle = Path(__file__).parents[1] / "models" / f"pose_landmarker_{model}.task"
     options = vision.PoseLandmarkerOptions(
-        base_options=BaseOptions(model_asset_path=str(bundle)),
+        base_options=PrivateOptions(model_asset_path=str(bundle)),
         running_mode=vision.RunningMode.VIDEO,
     )
     with quiet_stderr():

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genmo_stream.keypoints.landmarker import Landmarks
+from genmo_stream.keypoints.measure import box_size, torso_size
 
 SHOULDERS = np.array([11, 12])
-HIPS = np.array([23, 24])
 
 MIN_SIZE = 24  # pixels of the longer edge of the box: fewer say nothing about a pose
 MIN_INSIDE = 8  # landmarks in the picture: a face alone has eleven
@@ -53,15 +53,10 @@ def is_person(
     inside = ((pixels >= 0) & (pixels <= image_size)).all(axis=1)
     if inside.sum() < MIN_INSIDE:
         return False
-    size = float((pixels.max(axis=0) - pixels.min(axis=0)).max())
-    shoulders, hips = pixels[SHOULDERS], pixels[HIPS]
-    torso = max(
-        float(np.linalg.norm(shoulders.mean(axis=0) - hips.mean(axis=0))),
-        float(np.linalg.norm(shoulders[0] - shoulders[1])),
-    )
+    size = box_size(pixels)
     return bool(
         size >= MIN_SIZE
-        and size <= MAX_BOX_PER_TORSO * torso
+        and size <= MAX_BOX_PER_TORSO * torso_size(pixels)
         and landmarks.presence[inside].mean() >= demands.presence
         and landmarks.presence[SHOULDERS].min() >= demands.shoulders
         and landmarks.visibility.mean() >= demands.visibility

@@ -1,0 +1,35 @@
+"""A whole file through the 2D stage: for estimating, evaluating and keeping the landmarks."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from genmo_rt.keypoints import Keypoints
+from genmo_stream.frame import Frame
+from genmo_stream.keypoints.landmarker import PoseModel
+from genmo_stream.keypoints.mediapipe import MediaPipeStage
+from genmo_stream.video import read_video
+
+
+@dataclass(frozen=True, slots=True)
+class SeenFrame:
+    """One frame of a file with what the 2D stage saw in it.
+
+    Attributes:
+        frame: the picture and its time.
+        keypoints: the person's landmarks, None when nobody is seen.
+    """
+
+    frame: Frame
+    keypoints: Keypoints | None
+
+
+def watch_video(path: Path | str, model: PoseModel = "full") -> Iterator[SeenFrame]:
+    """Runs the 2D stage over every frame of a video file, searching each picture exhaustively.
+
+    Raises:
+        FileFormatError: as read_video, at the first frame or after the last good one.
+    """
+    with MediaPipeStage(model, search="full") as stage:
+        for frame in read_video(path):
+            yield SeenFrame(frame, stage.detect(frame.image, frame.t_capture_us))
