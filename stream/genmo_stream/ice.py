@@ -15,7 +15,7 @@ import ifaddr
 from aioice import Candidate, Connection
 from aioice.candidate import candidate_foundation, candidate_priority
 from aioice.ice import StunProtocol, server_reflexive_candidate
-from aiortc import RTCIceServer
+from aiortc import RTCIceServer, RTCPeerConnection
 
 from genmo_stream.errors import ConfigError
 
@@ -82,6 +82,15 @@ def ice_servers(urls: Iterable[str]) -> list[RTCIceServer]:
             RTCIceServer(f"{scheme}:{host}", username=user or None, credential=password or None)
         )
     return servers
+
+
+def ice_connections(connection: RTCPeerConnection) -> list[Connection]:
+    """The ICE connections of a peer connection: one, when its media is bundled."""
+    transports = [transceiver.receiver.transport for transceiver in connection.getTransceivers()]
+    if connection.sctp is not None:
+        transports.append(connection.sctp.transport)
+    found = {id(t): t.transport.iceGatherer._connection for t in transports}
+    return list(found.values())
 
 
 def confine(connection: Connection, network: MediaNetwork) -> None:

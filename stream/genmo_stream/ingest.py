@@ -21,9 +21,9 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from aioice import Candidate
 from aiortc import (
     RTCConfiguration,
-    RTCIceCandidate,
     RTCPeerConnection,
     RTCRtpReceiver,
     RTCSessionDescription,
@@ -34,11 +34,18 @@ from genmo_stream.assembler import EncodedFrame, FrameAssembler
 from genmo_stream.bandwidth import BandwidthGuide
 from genmo_stream.capture import CaptureTimeline
 from genmo_stream.decoder import DecoderThread, Picture, to_rgb
-from genmo_stream.errors import StreamError
+from genmo_stream.errors import ServerFull, StreamError
 from genmo_stream.frame import CaptureClock, Frame
-from genmo_stream.ice import MediaNetwork, confine, ice_servers, replace_part
+from genmo_stream.ice import (
+    MediaNetwork,
+    confine,
+    ice_connections,
+    ice_servers,
+    replace_part,
+)
 from genmo_stream.offer import Offer, OfferError
 
+RETRY_AFTER_S = 5  # for a publisher that found all ports taken
 WATCH_PERIOD_S = 0.25  # how often a source looks for silence
 RATE_SPAN_S = 2.0  # fps_in is measured over this
 
@@ -86,10 +93,11 @@ async def answer_offer(offer: Offer, config: IngestConfig) -> tuple[str, "FrameS
     Raises:
         OfferError: aiortc can't use the offer.
         ConfigError: the config names an interface or server that can't be used.
+        ServerFull: all UDP ports are taken.
     """
     servers = ice_servers(config.ice_servers)
     network = MediaNetwork(config.ice_interfaces, config.udp_ports)
-    network.addresses()  # a wrong config is said before anything is opened
+    addresses = network.addresses()  # a wrong config is said before anything is opened
     connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
     source: FrameSource | None = None
     try:
@@ -97,17 +105,22 @@ async def answer_offer(offer: Offer, config: IngestConfig) -> tuple[str, "FrameS
             await connection.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
         except Exception as error:  # aiortc raises whatever its parts raise
             raise OfferError(f"the offer can't be used: {error}") from error
+        for ice in ice_connections(connection):
+            confine(ice, network)
         for transceiver in connection.getTransceivers():
-            confine(transceiver.receiver.transport.transport.iceGatherer._connection, network)
             if transceiver.kind == "video":
                 codecs = {c.payloadType: c.name for c in transceiver._codecs if c.payloadType}
                 source = FrameSource(connection, transceiver.receiver, codecs, config)
             else:
                 transceiver.receiver._enabled = False  # its packets are read and dropped
-        if connection.sctp is not None:
-            confine(connection.sctp.transport.transport.iceGatherer._connection, network)
         assert source is not None, "read_offer lets no offer without video pass"
         await connection.setLocalDescription()
+        if not all(ice.local_candidates for ice in ice_connections(connection)):
+            raise ServerFull(
+                f"no UDP port of {config.udp_ports} is free on {', '.join(addresses)}; try again "
+                "when a stream has ended, or widen udp_ports",
+                retry_after_s=RETRY_AFTER_S,
+            )
         return connection.localDescription.sdp, source
     except BaseException:
         await (source.close() if source is not None else connection.close())
@@ -209,13 +222,11 @@ class FrameSource:
             await self._change.wait()
         raise SourceEnded(self._ended)
 
-    async def add_candidates(self, candidates: Iterable[RTCIceCandidate]) -> None:
+    async def add_candidates(self, candidates: Iterable[Candidate]) -> None:
         """Takes further ICE candidates of the publisher."""
         for candidate in candidates:
-            for transceiver in self._connection.getTransceivers():
-                if not transceiver._bundled:
-                    transport = transceiver.receiver.transport.transport
-                    await transport.addRemoteCandidate(candidate)
+            for ice in ice_connections(self._connection):
+                await ice.add_remote_candidate(candidate)
 
     async def close(self, reason: str = "the server closed the stream") -> None:
         """Ends the source and frees all it holds; waiting next() calls raise SourceEnded."""

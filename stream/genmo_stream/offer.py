@@ -4,8 +4,9 @@ import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from aiortc import RTCIceCandidate
+from aioice import Candidate
 from aiortc.codecs import CODECS, is_rtx
+from aiortc.rtcicetransport import candidate_to_aioice
 from aiortc.rtcpeerconnection import find_common_codecs
 from aiortc.sdp import MediaDescription, SessionDescription, candidate_from_sdp
 
@@ -32,7 +33,7 @@ class IceFragment:
     """The body of a trickle request (RFC 8840): whose candidates, and which."""
 
     ufrag: str
-    candidates: tuple[RTCIceCandidate, ...]
+    candidates: tuple[Candidate, ...]
 
 
 def read_offer(text: str) -> Offer:
@@ -67,23 +68,18 @@ def read_ice_fragment(text: str) -> IceFragment:
     Raises:
         OfferError: no a=ice-ufrag line, or a candidate that can't be read.
     """
-    ufrag, mid, section, candidates = "", None, -1, []
+    ufrag, candidates = "", []
     for line in text.splitlines():
         key, _, value = line.strip().partition(":")
         if key == "a=ice-ufrag":
             ufrag = value
-        elif key == "a=mid":
-            mid = value
         elif key == "a=candidate":
             try:
                 candidate = candidate_from_sdp(value)
             except (AssertionError, ValueError) as error:
                 raise OfferError(f"{line[:80]!r} is not a candidate (RFC 8839)") from error
             if _reachable(value):
-                candidate.sdpMid, candidate.sdpMLineIndex = mid, max(section, 0)
-                candidates.append(candidate)
-        elif key.startswith("m="):
-            section += 1
+                candidates.append(candidate_to_aioice(candidate))
     if not ufrag:
         raise OfferError("no a=ice-ufrag line; expected an SDP fragment (RFC 8840)")
     return IceFragment(ufrag, tuple(candidates[:MAX_CANDIDATES]))

@@ -27,7 +27,7 @@ from av.video.frame import PictureType, VideoFrame
 from genmo_stream import barcode
 from genmo_stream.capture import NTP_TO_UNIX_S
 from genmo_stream.errors import StreamError
-from genmo_stream.ice import MediaNetwork, confine, replace_part
+from genmo_stream.ice import MediaNetwork, confine, ice_connections, replace_part
 from genmo_stream.playback import Luma420, Playback, planes
 
 Codec = Literal["VP8", "H264"]
@@ -273,8 +273,8 @@ async def _offer(connection: RTCPeerConnection, camera: _Camera, codec: Codec) -
     wanted = (f"video/{codec}".lower(), "video/rtx")
     transceiver.setCodecPreferences([c for c in known if c.mimeType.lower() in wanted])
     camera.drive(transceiver.sender)
-    ice = transceiver.sender.transport.transport.iceGatherer._connection
-    confine(ice, MediaNetwork())  # loopback too, for a server on this machine
+    for ice in ice_connections(connection):
+        confine(ice, MediaNetwork())  # loopback too, for a server on this machine
     await connection.setLocalDescription(await connection.createOffer())
     return connection.localDescription.sdp
 
