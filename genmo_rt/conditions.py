@@ -79,6 +79,16 @@ class Conditions:
     view: View
     present: Tensor
 
+    def to(self, device: str | torch.device) -> "Conditions":
+        """The same conditions on another device."""
+        observed = {
+            m.name: Observed(old.value.to(device), old.mask.to(device))
+            for m in MODALITIES
+            for old in [getattr(self, m.name)]
+        }
+        view = View(*(getattr(self.view, f.name).to(device) for f in fields(View)))
+        return Conditions(**observed, view=view, present=self.present.to(device))
+
 
 def from_keypoints(
     keypoints: Keypoints | None, intrinsics: Intrinsics, previous: View | None

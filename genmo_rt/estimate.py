@@ -24,6 +24,7 @@ from genmo_rt.refine import Figure, Refiner, landmark_weights
 from genmo_rt.rollout import Rollout
 from genmo_rt.rotation import rotmat_to_quat_xyzw
 from genmo_rt.skeleton import PARENTS
+from genmo_rt.smooth import RotationFilter
 from genmo_rt.smpl import Body, load_body
 from genmo_rt.soles import Soles
 from genmo_rt.stature import ShapeRule
@@ -128,6 +129,11 @@ class StreamEstimator:
         self._set_shape(np.zeros(10))
         self._restart()
 
+    @property
+    def height_m(self) -> float:
+        """Standing height of the running shape, metres."""
+        return self._rule.height(self.shape.astype(np.float64))
+
     def step(self, tick: Tick, keypoints: Keypoints | None) -> Pose | None:
         """Takes one frame: runs the ticks missed before it masked, then its own.
 
@@ -171,6 +177,7 @@ class StreamEstimator:
         self._t_seen = 0.0
         self._rollout = Rollout()
         self._refiner = Refiner(self._intrinsics)
+        self._smooth = RotationFilter()
 
     @torch.inference_mode()
     def _tick(
@@ -183,7 +190,7 @@ class StreamEstimator:
         if not present and self._view is None:
             return None  # nobody was ever seen: the caches wait for the first frame
         self._view = conditions.view
-        out = self._model.step(conditions, self._cache)
+        out = self._model.step(conditions.to(self._cache.keys.device), self._cache)
         self._pending.append(
             _Observed(t, framed, keypoints if present else None, _squeezed(conditions.view))
         )
@@ -204,16 +211,17 @@ class StreamEstimator:
         if observed.keypoints is not None:
             figure = self._refiner.refine(figure, observed.keypoints)
             self._t_seen = observed.t
+        local = self._smooth.step(observed.t, _local(figure.rotmat))
         velocity = velocity * np.exp((self._t_seen - observed.t) / FADE_S)
         if self._rollout.started:
             root = self._rollout.step(observed.t, velocity, figure.joints[0] if seen else None)
         else:
             root = figure.joints[0]
             self._rollout.start(observed.t, root, velocity)
-        figure = replace(figure, joints=figure.joints + (root - figure.joints[0]))
+        figure = self._figure(local, root)
         if seen:
             self._observe_world(observed.t, figure, shape, said)
-        return self._publish(observed, figure, velocity, said.contacts)
+        return self._publish(observed, figure, local, velocity, said.contacts)
 
     def _figure(self, rotmat: Array, pelvis: Array) -> Figure:
         """The body in the camera; rotmat (24, 3, 3) as in Motion.rotmat_cam."""
@@ -231,11 +239,9 @@ class StreamEstimator:
             self.world.observe(t, said.up_cam, points, said.contacts[soles.contact])
 
     def _publish(
-        self, observed: _Observed, figure: Figure, velocity: Array, contacts: Array
+        self, observed: _Observed, figure: Figure, local: Array, velocity: Array, contacts: Array
     ) -> Pose:
-        root_cam = figure.rotmat[:1]
-        local = figure.rotmat[list(PARENTS[1:])].transpose(0, 2, 1) @ figure.rotmat[1:]
-        rotmat = np.concatenate((root_cam, self.world.R_c2w @ root_cam, local))
+        rotmat = np.concatenate((local[:1], self.world.R_c2w @ local[:1], local[1:]))
         quat_xyzw = rotmat_to_quat_xyzw(torch.from_numpy(rotmat)).numpy().astype(np.float32)
         joints = self.world.points(figure.joints).astype(np.float32)
         return Pose(
@@ -290,6 +296,12 @@ class _Said:
             shape=_array(decoded.shape),
             contacts=_array(decoded.contacts),
         )
+
+
+def _local(rotmat: Array) -> Array:
+    """(24, 3, 3) rotations in the camera to joint 0 there and 1..23 relative to the parent."""
+    relative = rotmat[list(PARENTS[1:])].transpose(0, 2, 1) @ rotmat[1:]
+    return np.concatenate((rotmat[:1], relative))
 
 
 def _squeezed(view: View) -> View:

@@ -9,11 +9,13 @@ says of depth stays. Bone lengths don't change, so the rotations that are publis
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from genmo_rt.bodies.landmarks import LANDMARK_JOINTS
 from genmo_rt.camera import Intrinsics
 from genmo_rt.keypoints import LANDMARK_NAMES, NUM_LANDMARKS, Keypoints
+from genmo_rt.rotation import axis_angle_to_rotmat
 from genmo_rt.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS
 
 Array = NDArray[np.float64]
@@ -178,7 +180,7 @@ def _linearise(figure: Figure, points: Array, rays: Array) -> tuple[Array, Array
 def _moved(figure: Figure, step: Array) -> Figure:
     """The figure after a step: root by step[:3], then each turning joint about itself."""
     own = np.broadcast_to(np.eye(3), (NUM_JOINTS, 3, 3)).copy()
-    own[_TURNING] = _rotvec_to_rotmat(step[3:].reshape(-1, 3))
+    own[_TURNING] = axis_angle_to_rotmat(torch.from_numpy(step[3:].reshape(-1, 3))).numpy()
     turned = np.empty_like(own)
     joints = np.empty_like(figure.joints)
     turned[0], joints[0] = own[0], figure.joints[0] + step[:3]
@@ -188,17 +190,6 @@ def _moved(figure: Figure, step: Array) -> Figure:
         joints[joint] = joints[parent] + turned[parent] @ bones[joint - 1]
         turned[joint] = turned[parent] @ own[joint]
     return Figure(turned @ figure.rotmat, joints, figure.landmark_offsets)
-
-
-def _rotvec_to_rotmat(rotvec: Array) -> Array:
-    """(N, 3) to (N, 3, 3), Rodrigues' formula."""
-    angle = np.linalg.norm(rotvec, axis=-1)[:, None, None]
-    x, y, z = rotvec.T
-    zero = np.zeros_like(x)
-    skew = np.stack((zero, -z, y, z, zero, -x, -y, x, zero), -1).reshape(-1, 3, 3)
-    # sinc(a / pi) is sin(a) / a, right at zero too.
-    half = np.sinc(angle / (2 * np.pi))
-    return np.asarray(np.eye(3) + np.sinc(angle / np.pi) * skew + 0.5 * half**2 * (skew @ skew))
 
 
 def _cross(a: Array, b: Array) -> Array:

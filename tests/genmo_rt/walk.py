@@ -1,6 +1,7 @@
 """A synthetic person who walks in a circle before a camera, and the landmarks a detector sees."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -96,6 +97,7 @@ def frames(fps: float, seconds: float, drop: float = 0.0) -> list[tuple[Tick, fl
     return admitted
 
 
+@cache
 def _posed(t: float) -> tuple[Array, Array, Array]:
     """Local rotations, joints and landmarks in the world; the lowest landmark is on the floor."""
     body = load_body()
