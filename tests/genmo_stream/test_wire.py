@@ -37,6 +37,7 @@ from genmo_stream.wire import (
     StreamState,
     Subject,
     WireError,
+    binary,
     bone_offsets,
     decode_pose,
     encode_control,
@@ -551,3 +552,62 @@ def test_wire_package_does_no_io() -> None:
         for module in ("asyncio", "socket", "starlette", "websockets", "time"):
             assert f"import {module}" not in text
             assert f"from {module}" not in text
+
+
+# ---- docs/wire.md
+
+
+def doc_rows(heading: str) -> list[list[str]]:
+    """The cells of a table of docs/wire.md, found by the first cell of its head."""
+    text = (Path(__file__).parents[2] / "docs" / "wire.md").read_text()
+    table = text.split(f"| {heading} |", 1)[1].split("\n\n", 1)[0]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()[2:]]
+
+
+DOC_TYPES = {"u8": "B", "u16": "H", "u32": "I", "i64": "q", "f32": "f"}
+
+
+def doc_sizes(rows: list[list[str]]) -> tuple[list[int], list[int]]:
+    """Offsets as printed, and as they follow from the printed types."""
+    printed, computed, at = [], [], 0
+    for offset, kind, _ in rows:
+        printed.append(int(offset))
+        computed.append(at)
+        base, *counts = kind.replace("]", "").split("[")
+        at += struct.calcsize(DOC_TYPES[base]) * int(np.prod([int(n) for n in counts] or [1]))
+    return printed, [*computed, at]
+
+
+def test_documented_header_is_the_packed_one() -> None:
+    rows = doc_rows("header offset")
+    printed, computed = doc_sizes(rows)
+    assert [*printed, binary.HEADER.size] == computed
+    layout = "".join(DOC_TYPES[kind] for _, kind, _ in rows)
+    assert binary.HEADER.format == f"<{layout}"
+
+
+def test_documented_block_is_the_packed_one() -> None:
+    rows = doc_rows("block offset")
+    printed, computed = doc_sizes(rows)
+    assert [*printed, binary.PERSON_LANDMARKS_LEN - 4] == computed
+    at = {row[2].split("`")[1]: int(row[0]) for row in rows if "`" in row[2]}
+    assert at["pelvis"] == binary.AT_PELVIS == binary.PERSON.size
+    assert at["velocity"] == binary.AT_VELOCITY
+    assert at["contacts"] == binary.AT_CONTACTS
+    assert at["rotations"] == binary.AT_ROTATIONS
+    assert at["landmarks"] == binary.AT_LANDMARKS == binary.PERSON_LEN
+
+
+def test_documented_limits_are_the_granted_ones() -> None:
+    for _, names, values in doc_rows("limit"):
+        for name, value in zip(names.split(", "), values.split(", "), strict=True):
+            assert float(value) == getattr(LIMITS, name.strip("`")), name
+
+
+def test_documented_messages_are_the_sent_ones() -> None:
+    for kind, _, fields in doc_rows("type"):
+        name = kind.strip("`")
+        spaces = ".smpl" if name in ("skeleton", "subject") else ""
+        sent = golden.read_json(f"control/{name}{spaces}.json")
+        for field in set(sent) - {"type"}:
+            assert f"`{field}`" in fields, (name, field)
