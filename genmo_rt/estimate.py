@@ -134,11 +134,6 @@ class StreamEstimator:
         """Standing height of the running shape, metres."""
         return self._rule.height(self.shape.astype(np.float64))
 
-    @property
-    def height_m(self) -> float:
-        """The person's standing height without shoes, the running estimate."""
-        return float(self._body.stature(torch.from_numpy(self.shape)))
-
     def step(self, tick: Tick, keypoints: Keypoints | None) -> Pose | None:
         """Takes one frame: runs the ticks missed before it masked, then its own.
 
