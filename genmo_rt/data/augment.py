@@ -1,8 +1,4 @@
-"""Makes many motions of few: draws, re-times, mirrors, recombines, deforms and reshapes clips.
-
-Everything works on a whole batch at once. Feet that stood still before a change stand still after
-it: the body is moved so that the lower foot keeps its path.
-"""
+"""Makes many motions of few: draws windows of clips, re-times, mirrors and recombines them."""
 
 import math
 from dataclasses import dataclass, replace
@@ -12,48 +8,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from genmo_rt.data.clips import FPS
 from genmo_rt.data.dataset import INT16, Dataset
-from genmo_rt.rotation import axis_angle_to_rotmat, rot6d_to_rotmat, rotmat_to_axis_angle
+from genmo_rt.data.waves import bump, chance, uniform, waves
+from genmo_rt.rotation import rot6d_to_rotmat
 from genmo_rt.skeleton import JOINT_NAMES, MIRROR
-from genmo_rt.smpl import Body
 
 LOWER = ("pelvis", "hip", "knee", "ankle", "foot")
 UPPER = [j for j, name in enumerate(JOINT_NAMES) if name.split("_")[-1] not in LOWER]
-J = {name: joint for joint, name in enumerate(JOINT_NAMES)}
-SPINE = [J["spine1"], J["spine2"], J["spine3"]]
-LEG_CHAINS = tuple(
-    tuple(J[f"{side}_{part}"] for part in ("hip", "knee", "ankle", "foot"))
-    for side in ("left", "right")
-)
-SUPPORT_HEIGHT = 0.03  # metres; a foot this much higher carries a third of the weight
-IN_THE_AIR = 0.15  # metres; feet above this hardly hold the body
-SLIDING = 0.45  # metres per second; a foot faster than this is not in contact
-HINGES = [J["left_knee"], J["right_knee"], J["left_elbow"], J["right_elbow"]]
-# The way a hinge bends, as a rotation vector in the parent's frame.
-FLEXION = torch.tensor([[1.0, 0, 0], [1, 0, 0], [0, -1, 0], [0, 1, 0]])
 MIRROR_CONTACTS = [2, 3, 0, 1, 5, 4]
 MIRROR_SIGNS = torch.tensor([[1.0, -1, -1], [-1, 1, 1], [-1, 1, 1]])
-
-# Spread of the smooth random motion that a joint is given, radians.
-WIGGLE = {
-    "pelvis": 0.06,
-    "hip": 0.12,
-    "spine1": 0.08,
-    "spine2": 0.08,
-    "spine3": 0.08,
-    "knee": 0.0,
-    "ankle": 0.08,
-    "foot": 0.05,
-    "neck": 0.15,
-    "head": 0.12,
-    "collar": 0.06,
-    "shoulder": 0.35,
-    "elbow": 0.0,
-    "wrist": 0.15,
-    "hand": 0.0,
-}
-WIGGLE_STD = torch.tensor([WIGGLE[name.split("_")[-1]] for name in JOINT_NAMES])
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +82,7 @@ def draw_motions(
     last = frames - 1
     passed = torch.cumsum(_speeds(batch, length, config, random), dim=1)  # (B, L) source frames
     room = (last - passed[:, -1:]).clamp_min(0)
-    start = torch.where(room > 0, room, last) * _uniform((batch, 1), random)
+    start = torch.where(room > 0, room, last) * uniform((batch, 1), random)
     time = swing(start + passed, last)
     index = time.floor().clamp(max=last - 1)
     share = (time - index)[..., None]
@@ -138,12 +101,14 @@ def draw_motions(
 
 
 def swing(time: Tensor, last: Tensor) -> Tensor:
-    """Folds time into 0..last as a triangle wave with rounded turns of about five frames."""
+    """Folds time into 0..last as a triangle wave with rounded turns of about five frames.
+
+    Away from the turns, time is kept to within a few hundredths of a frame.
+    """
+    last = last.double()
     turn = (5 * math.pi / last).clamp(max=0.4)
-    folded = torch.acos((1 - turn.square() / 2) * torch.cos(math.pi * time / last))
-    # Where no turn is near, time is kept as it is: the rounding must not bend a plain clip.
-    inside = (time > 5) & (time < last - 5)
-    return torch.where(inside, time, folded * last / math.pi).clamp(min=torch.zeros(()), max=last)
+    phase = torch.acos((1 - turn.square() / 2) * torch.cos(math.pi * time / last))
+    return (phase * last / math.pi).float()
 
 
 def mirror(motions: Motions, chosen: Tensor) -> Motions:
@@ -183,184 +148,14 @@ def recombine(lower: Motions, upper: Motions, chosen: Tensor) -> Motions:
     )
 
 
-def deform(motions: Motions, body: Body, config: AugmentConfig, random: torch.Generator) -> Motions:
-    """Gives limbs and trunk other poses and the body another shape; feet keep their footing."""
-    batch = len(motions.shape)
-    turn, flex, keep = _random_turns(motions.rotmat, config, random)
-    turns = axis_angle_to_rotmat(turn)
-    rotmat = turns @ motions.rotmat
-    rotmat[:, :, 0] = motions.rotmat[:, :, 0] @ turns[:, :, 0]  # leans are in the body's own frame
-    bends = axis_angle_to_rotmat(
-        torch.cat((rotmat_to_axis_angle(motions.rotmat[:, :, HINGES]) * keep, flex), dim=2)
-    )
-    rotmat[:, :, HINGES] = bends[:, :, 4:] @ bends[:, :, :4]
-    shape = motions.shape
-    if config.shape_std > 0:
-        spread = config.shape_std * torch.randn(shape.shape, generator=random)
-        shape = (shape * _uniform((batch, 1), random) + spread).clamp(-3, 3)
-    return _keep_footing(motions, replace(motions, rotmat=rotmat, shape=shape), body)
-
-
-def _random_turns(
-    rotmat: Tensor, config: AugmentConfig, random: torch.Generator
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Draws what is added to a batch of poses.
-
-    Returns:
-        (B, L, 24, 3) rotation vectors in the parents' frames (the pelvis: in its own),
-        (B, L, 4, 3) flexion added to the hinges, and (B, L, 4, 1) the share of their own bend
-        that they keep.
-    """
-    batch, length, joints = rotmat.shape[:3]
-    wiggles = _chance(batch, config.wiggle, random)[:, None] * (
-        0.3 + 1.2 * _uniform((batch, 1), random)
-    )
-    waves = _waves(batch, length, 8 + joints * 3, random)
-    turn = waves[..., 8:].view(batch, length, joints, 3) * (WIGGLE_STD * wiggles)[:, None, :, None]
-    flex = 0.4 * waves[..., :4].clamp_min(0) * wiggles[..., None]
-    keep = (1 - 0.35 * wiggles[..., None] * waves[..., 4:8].clamp_min(0)).clamp(0, 1)
-
-    squat, lean, sway, leg, arm = (
-        _bump(batch, length, config.act, random) * _uniform((batch, 1), random) for _ in range(5)
-    )
-    left = _chance(batch, 0.5, random)[:, None]
-    right = 1 - left
-    # Squat: hips and ankles share what the knees bend.
-    for side, knee in (("left", 0), ("right", 1)):
-        turn[:, :, J[f"{side}_hip"], 0] -= 1.3 * squat
-        turn[:, :, J[f"{side}_ankle"], 0] -= 0.7 * squat
-        flex[:, :, knee] += 2.0 * squat
-    # Lean forward or to a side: pelvis and spine go over while the legs stay, or nearly.
-    stay = 0.85 + 0.15 * _uniform((batch, 1), random)
-    sideways = 0.7 * sway * (left - right)
-    turn[:, :, J["pelvis"]] += torch.stack((1.05 * lean, 0 * lean, 0.7 * sideways), dim=-1)
-    for hip in (J["left_hip"], J["right_hip"]):
-        turn[:, :, hip, 0] -= 1.05 * lean * stay
-        turn[:, :, hip, 2] -= 0.7 * sideways * stay
-    for spine in SPINE:
-        turn[:, :, spine, 0] += 0.15 * lean
-        turn[:, :, spine, 2] += 0.1 * sideways
-    # One leg up: forward, to the side or back, its knee bent more or less.
-    way = math.pi * (_uniform((batch, 1), random) - 0.1)
-    bend = 1.6 * _uniform((batch, 1), random)
-    for side, knee, chosen, out in (("left", 0, left, 1), ("right", 1, right, -1)):
-        turn[:, :, J[f"{side}_hip"], 0] -= 1.6 * way.cos().clamp_min(-0.4) * leg * chosen
-        turn[:, :, J[f"{side}_hip"], 2] += out * way.sin().abs() * leg * chosen
-        flex[:, :, knee] += bend * leg * chosen
-    # Arms up, one or both, and straighter; the collar lifts with them.
-    both = _chance(batch, 0.5, random)[:, None]
-    for side, elbow, chosen, up in (("left", 2, left, 1), ("right", 3, right, -1)):
-        raised = arm * torch.maximum(chosen, both)
-        elevation = (up * rotmat[:, :, J[f"{side}_shoulder"], 1, 0]).clamp(-1, 1).asin()
-        lift = torch.minimum(2.7 * raised, (1.4 - elevation).clamp_min(0))
-        turn[:, :, J[f"{side}_shoulder"], 2] += up * 0.85 * lift
-        turn[:, :, J[f"{side}_collar"], 2] += up * 0.15 * lift
-        keep[:, :, elbow] *= 1 - 0.8 * raised
-    return turn, flex[..., None] * FLEXION, keep[..., None]
-
-
-def _keep_footing(before: Motions, after: Motions, body: Body) -> Motions:
-    """Moves the changed body so that its lower foot goes where it went, scaled to the new legs."""
-    rest_before, rest_after = body.rest_joints(before.shape), body.rest_joints(after.shape)
-    scale = (_leg_length(rest_after) / _leg_length(rest_before))[:, None, None]
-    feet_before = scale[..., None] * _feet(before.rotmat, before.pelvis, rest_before)
-    pelvis = scale * before.pelvis
-    feet_after = _feet(after.rotmat, pelvis, rest_after)  # (B, L, 2 sides, 3)
-    height_before, height_after = feet_before[..., 1], feet_after[..., 1]
-    lowest = height_after.amin(-1, keepdim=True)
-    # Three hold the body: either foot, and its own path when both feet are off the floor.
-    logits = -torch.cat((height_before + height_after - lowest, 0 * lowest + IN_THE_AIR), dim=-1)
-    support = torch.softmax(logits / SUPPORT_HEIGHT, dim=-1)
-    shift = ((feet_before - feet_after) * support[..., :2, None]).sum(2)
-    drop = height_before.amin(-1) - lowest[..., 0]
-    shift[..., 1] = drop * (1 - support[..., 2])
-    shift = _smooth(shift)
-    pelvis = pelvis + shift
-    moved = replace(after, pelvis=pelvis)
-    slow = (_foot_speed(feet_after + shift[:, :, None]) < SLIDING).repeat_interleave(2, dim=-1)
-    on_floor = (height_after + shift[..., 1:2] < height_before + 0.05).repeat_interleave(2, dim=-1)
-    feet = before.contacts[..., :4] * (slow & on_floor)
-    return replace(moved, contacts=torch.cat((feet, before.contacts[..., 4:]), dim=-1))
-
-
-def _smooth(path: Tensor) -> Tensor:
-    """(B, L, 3) averaged over five ticks; weight goes from foot to foot within that time."""
-    padded = torch.cat((path[:, :1].expand(-1, 2, -1), path, path[:, -1:].expand(-1, 2, -1)), dim=1)
-    return padded.unfold(1, 5, 1).mean(-1)
-
-
-def _feet(rotmat: Tensor, pelvis: Tensor, rest: Tensor) -> Tensor:
-    """(B, L, 2, 3) each foot's middle, at the height of its lower joint."""
-    feet = []
-    for chain in LEG_CHAINS:
-        global_rotmat, position, joints = rotmat[:, :, 0], pelvis, []
-        for joint, parent in zip(chain, (0, *chain), strict=False):
-            bone = (rest[:, joint] - rest[:, parent])[:, None, :, None]
-            position = position + (global_rotmat @ bone)[..., 0]
-            global_rotmat = global_rotmat @ rotmat[:, :, joint]
-            joints.append(position)
-        ankle, ball = joints[-2:]
-        above = (rest[:, chain[-2], 1] - rest[:, chain[-1], 1])[:, None]
-        middle = (ankle + ball) / 2
-        middle[..., 1] = torch.minimum(ankle[..., 1] - above, ball[..., 1])
-        feet.append(middle)
-    return torch.stack(feet, dim=2)
-
-
-def _leg_length(rest: Tensor) -> Tensor:
-    """(..., 24, 3) to (...), metres."""
-    hip, knee, ankle = (rest[..., joint, :] for joint in LEG_CHAINS[0][:3])
-    thigh: Tensor = torch.linalg.vector_norm(hip - knee, dim=-1)
-    shin: Tensor = torch.linalg.vector_norm(knee - ankle, dim=-1)
-    return thigh + shin
-
-
-def _foot_speed(feet: Tensor) -> Tensor:
-    """(B, L, 2, 3) metres to (B, L, 2) metres per second."""
-    step: Tensor = torch.linalg.vector_norm(torch.gradient(feet, dim=1)[0], dim=-1)
-    return step * FPS
-
-
 def _speeds(batch: int, length: int, config: AugmentConfig, random: torch.Generator) -> Tensor:
     """(B, L) source frames per tick: steady, drifting a little, now and then coming to a stop."""
     low, high = config.speed
-    retimed = _chance(batch, config.retime, random)[:, None]
-    speed = 1 + retimed * (low - 1 + (high - low) * _uniform((batch, 1), random))
-    speed = speed * (1 + 0.12 * retimed * _waves(batch, length, 1, random)[..., 0].clamp(-2, 2))
-    return speed * (1 - _bump(batch, length, config.hold, random))
-
-
-def _waves(batch: int, length: int, channels: int, random: torch.Generator) -> Tensor:
-    """(B, L, channels) smooth noise of unit spread: three slow sine waves each."""
-    time = torch.arange(length) / FPS
-    shape = (batch, 1, channels)
-    total = torch.zeros(batch, length, channels)
-    for fastest in (0.15, 0.4, 0.9):  # Hz
-        angle = fastest * _uniform(shape, random) * time[:, None] + _uniform(shape, random)
-        total += torch.sin(2 * math.pi * angle)
-    return total * math.sqrt(2 / 3)
-
-
-def _bump(batch: int, length: int, share: float, random: torch.Generator) -> Tensor:
-    """(B, L) rises smoothly from 0 to 1 and falls again, 1 to 5 s later, in a share of samples."""
-    time = torch.arange(length) / FPS
-    start = _uniform((batch, 1), random) * (length / FPS + 2) - 2
-    lasts = 1 + 4 * _uniform((batch, 1), random)
-    rise = 0.4 + 0.8 * _uniform((batch, 1), random)
-    up = ((time - start) / rise).clamp(0, 1)
-    down = ((start + lasts - time) / rise).clamp(0, 1)
-    smooth = (up * up * (3 - 2 * up)) * (down * down * (3 - 2 * down))
-    return smooth * _chance(batch, share, random)[:, None]
+    retimed = chance(batch, config.retime, random)[:, None]
+    speed = 1 + retimed * (low - 1 + (high - low) * uniform((batch, 1), random))
+    speed = speed * (1 + 0.12 * retimed * waves(batch, length, 1, random)[..., 0].clamp(-2, 2))
+    return speed * (1 - bump(batch, length, config.hold, random))
 
 
 def _lerp(values: Tensor, index: Tensor, share: Tensor) -> Tensor:
     return torch.lerp(values[index].float(), values[index + 1].float(), share)
-
-
-def _uniform(shape: tuple[int, ...], random: torch.Generator) -> Tensor:
-    return torch.rand(shape, generator=random)
-
-
-def _chance(batch: int, share: float, random: torch.Generator) -> Tensor:
-    """(B,) 1 in a share of samples, else 0."""
-    return (torch.rand(batch, generator=random) < share).float()

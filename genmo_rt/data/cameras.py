@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from genmo_rt.data.waves import chance
 from genmo_rt.rotation import axis_angle_to_rotmat
 
 SIZES = torch.tensor(
@@ -92,24 +93,24 @@ def place_cameras(
     centre = size * (0.5 + 0.01 * torch.randn(batch, 2, generator=random).clamp(-2, 2))
     low = config.height[0]
     height = _between(config.height, batch, random)
-    height = torch.where(_chance(batch, 0.2, random), low + (height - low) / 3, height)
+    height = torch.where(chance(batch, 0.2, random), low + (height - low) / 3, height)
 
     towards = heading - math.radians(70) * _between((-1, 1), batch, random)
     anyway = math.pi * _between((-1, 1), batch, random)
-    yaw = -torch.where(_chance(batch, config.towards, random), towards, anyway)
+    yaw = -torch.where(chance(batch, config.towards, random), towards, anyway)
     turn = axis_angle_to_rotmat(torch.stack((0 * yaw, yaw, 0 * yaw), dim=-1))
     path = _rotate(turn, pelvis)
     middle = path.median(dim=1).values * torch.tensor([1.0, 0, 1.0])
     path = path - middle[:, None]
 
-    close = _chance(batch, config.close, random)
+    close = chance(batch, config.close, random)
     share = torch.where(
         close, _between((0.95, 2.0), batch, random), _between((0.35, 0.95), batch, random)
     )
     distance = (focal * BODY_HEIGHT / (share * size[:, 1])).clamp(*config.distance)
     distance = torch.where(close, distance.clamp_max(3.5), distance)
     sideways = path[..., 0].abs().quantile(0.8, dim=1) * focal / (0.4 * size[:, 0])
-    follow = _chance(batch, config.follow_path, random)
+    follow = chance(batch, config.follow_path, random)
     distance = torch.where(follow, torch.maximum(distance, sideways), distance)
     distance = torch.maximum(distance, path[..., 2].amax(-1) + NEAREST).clamp_max(12)
 
@@ -151,7 +152,3 @@ def _spread(values: Tensor, like: Tensor) -> Tensor:
 def _between(limits: tuple[float, float], batch: int, random: torch.Generator) -> Tensor:
     low, high = limits
     return low + (high - low) * torch.rand(batch, generator=random)
-
-
-def _chance(batch: int, share: float, random: torch.Generator) -> Tensor:
-    return torch.rand(batch, generator=random) < share

@@ -12,7 +12,6 @@ from genmo_rt.data.augment import (
     PLAIN,
     AugmentConfig,
     Motions,
-    deform,
     draw_motions,
     mirror,
     recombine,
@@ -21,7 +20,9 @@ from genmo_rt.data.batch import TrainingBatch
 from genmo_rt.data.cameras import CameraConfig, Cameras, place_cameras
 from genmo_rt.data.clips import FPS
 from genmo_rt.data.dataset import Dataset
+from genmo_rt.data.deform import deform
 from genmo_rt.data.observe import NoiseConfig, observe
+from genmo_rt.data.waves import chance
 from genmo_rt.errors import InputError
 from genmo_rt.smpl import Body, load_body
 
@@ -78,9 +79,9 @@ def batches(
                 dataset, clips(config.batch_size), config.length, config.augment, random
             )
             motions = recombine(
-                motions, upper, _chance(config.batch_size, config.augment.recombine, random)
+                motions, upper, chance(config.batch_size, config.augment.recombine, random)
             )
-        motions = mirror(motions, _chance(config.batch_size, config.augment.mirror, random))
+        motions = mirror(motions, chance(config.batch_size, config.augment.mirror, random))
         motions = deform(motions, body, config.augment, random)
         yield render(motions, body, config, random)
 
@@ -140,7 +141,7 @@ def render(
     turn = cameras.R_c2w.mT @ cameras.yaw
     rotmat_cam[:, :, 0] = turn[:, None] @ motions.rotmat[:, :, 0]
     root_world = joints_world[:, :, 0]
-    told = _chance(len(turn), config.told_intrinsics, random)[:, None]
+    told = chance(len(turn), config.told_intrinsics, random)[:, None]
     return TrainingBatch(
         pixels=seen.pixels,
         confidence=seen.confidence,
@@ -175,7 +176,3 @@ def _velocity(path: Tensor) -> Tensor:
     """(B, L, 3) metres to metres per second, backward; the first repeats the next."""
     steps = (path[:, 1:] - path[:, :-1]) * FPS
     return torch.cat((steps[:, :1], steps), dim=1)
-
-
-def _chance(batch: int, share: float, random: torch.Generator) -> Tensor:
-    return torch.rand(batch, generator=random) < share

@@ -1,8 +1,9 @@
 """Spoils true landmarks as the 2D stage does: jitter, bias, lag, hidden limbs, gaps.
 
 Measured on MediaPipe's `full` model against multi-view joints (in units of the person's
-shoulder-to-ankle box): residual 0.7–0.9 %, correlated over 0.2 s; a constant bias per joint of
-1–2 %; up to 2.5 ticks of lag; jumps, swaps and drop-outs where limbs hide.
+shoulder-to-ankle box): residual 0.7–1.5 %, mostly correlated over 0.2 s, 3–5 % where a limb is
+hidden, at visibility 0.55–0.75; a constant bias per joint of 1–2 %; up to 2.5 ticks of lag; jumps,
+swaps and drop-outs where limbs hide.
 """
 
 import math
@@ -12,22 +13,25 @@ import torch
 from torch import Tensor
 
 from genmo_rt.data.clips import FPS
+from genmo_rt.data.occlusion import hidden_landmarks
 from genmo_rt.keypoints import LANDMARK_NAMES, NUM_LANDMARKS
-from genmo_rt.skeleton import JOINT_NAMES
 
 BOX = 1.3  # metres from shoulders to ankles
 MEMORY = 0.2  # seconds, of the jitter
 DRIFT_MEMORY = 1.5  # seconds, of a bias that changes with the pose
-HIDDEN_STEP = 3  # occlusion is tested at every third tick
 
 L = {name: index for index, name in enumerate(LANDMARK_NAMES)}
-J = {name: index for index, name in enumerate(JOINT_NAMES)}
 FACE = slice(0, 11)
 SIDES = ("left", "right")
 ENDS = [
     i
     for i, name in enumerate(LANDMARK_NAMES)
     if any(p in name for p in ("wrist", "pinky", "index", "thumb", "heel", "ankle"))
+]
+LIMBS = [
+    i
+    for i in range(11, NUM_LANDMARKS)
+    if LANDMARK_NAMES[i].split("_")[1] not in ("shoulder", "hip")
 ]
 GROUPS = tuple(  # limbs that jump or swap as a whole; left and right of each stand side by side
     [L[f"{side}_{part}"] for part in parts]
@@ -39,48 +43,6 @@ GROUPS = tuple(  # limbs that jump or swap as a whole; left and right of each st
     )
     for side in SIDES
 )
-# Capsules that hide what is behind them: joints at the ends, radius in metres.
-CAPSULES = (
-    ("pelvis", "spine3", 0.13),
-    ("spine3", "neck", 0.12),
-    ("head", "head", 0.1),
-    *((f"{side}_hip", f"{side}_knee", 0.075) for side in SIDES),
-    *((f"{side}_knee", f"{side}_ankle", 0.05) for side in SIDES),
-    *((f"{side}_shoulder", f"{side}_elbow", 0.045) for side in SIDES),
-    *((f"{side}_elbow", f"{side}_wrist", 0.04) for side in SIDES),
-)
-# The test is made for these landmarks; the others share the result of the nearest.
-TESTED = [
-    L[name]
-    for name in (
-        "nose",
-        *(
-            f"{side}_{p}"
-            for p in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
-            for side in SIDES
-        ),
-    )
-]
-
-
-def _tested_of(name: str) -> int:
-    """Which of TESTED stands for a landmark."""
-    side = "left" if "left" in name else "right"
-    for parts, tested in (
-        (("pinky", "index", "thumb", "wrist"), "wrist"),
-        (("heel", "ankle"), "ankle"),
-        (("shoulder",), "shoulder"),
-        (("elbow",), "elbow"),
-        (("hip",), "hip"),
-        (("knee",), "knee"),
-    ):
-        if any(part in name for part in parts):
-            tested = "ankle" if "foot" in name else tested
-            return TESTED.index(L[f"{side}_{tested}"])
-    return 0
-
-
-STANDS_FOR = [_tested_of(name) for name in LANDMARK_NAMES]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +50,9 @@ class NoiseConfig:
     """Lengths are in units of the person's shoulder-to-ankle box; shares are of the samples.
 
     Attributes:
-        jitter: least and most standard deviation of the correlated residual.
-        bias: standard deviation, per axis, of each landmark's constant offset.
+        jitter: least and most standard deviation of the residual, part of it correlated.
+        white: most of the residual's variance that comes anew with every tick.
+        bias: least and most standard deviation, per axis, of each landmark's constant offset.
         drift: standard deviation of an offset that changes slowly.
         lag: most ticks of lag.
         gap: share with one or two drop-outs of the whole person of 1 to 30 ticks.
@@ -98,8 +61,9 @@ class NoiseConfig:
         swap, jump: shares with a limb pair swapped or a limb thrown off for a moment.
     """
 
-    jitter: tuple[float, float] = (0.005, 0.012)
-    bias: float = 0.011
+    jitter: tuple[float, float] = (0.005, 0.015)
+    white: float = 0.5
+    bias: tuple[float, float] = (0.006, 0.016)
     drift: float = 0.005
     lag: float = 2.5
     gap: float = 0.25
@@ -111,9 +75,18 @@ class NoiseConfig:
 
 
 CLEAN = NoiseConfig(
-    jitter=(0, 0), bias=0, drift=0, lag=0, gap=0, half_rate=0, three_quarter_rate=0, drops=0,
-    swap=0, jump=0,
-)  # fmt: skip
+    jitter=(0, 0),
+    white=0,
+    bias=(0, 0),
+    drift=0,
+    lag=0,
+    gap=0,
+    half_rate=0,
+    three_quarter_rate=0,
+    drops=0,
+    swap=0,
+    jump=0,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +124,7 @@ def observe(
     """
     batch, length = landmarks_px.shape[:2]
     box = BOX * focal[:, None] / joints_cam[:, :, 0, 2].clamp_min(0.5)  # (B, L) pixels
-    hidden = _hidden(landmarks_cam, joints_cam)  # (B, L, 33) 0..1
+    hidden = hidden_landmarks(landmarks_cam, joints_cam)  # (B, L, 33) 0..1
     beyond = _beyond(landmarks_px, image_size) / box[..., None]  # (B, L, 33) in boxes
 
     pixels = _lagged(landmarks_px, config.lag, random)
@@ -180,15 +153,25 @@ def _noise(
 ) -> Tensor:
     """(B, L, 33, 2) bias, drift and jitter in boxes."""
     shape = (batch, length, NUM_LANDMARKS, 2)
-    low, high = config.jitter
-    std = low + (high - low) * torch.rand(batch, 1, 1, 1, generator=random)
+    std = _between(config.jitter, batch, random)
     level = torch.ones(NUM_LANDMARKS, 1)
-    level[FACE] = 0.5
+    level[FACE] = 0.7
     level[ENDS] = 1.3
-    jitter = std * level * _correlated(shape, MEMORY, random) * (1 + 3.5 * hidden[..., None])
-    bias = config.bias * level * torch.randn(batch, 1, NUM_LANDMARKS, 2, generator=random)
-    drift = config.drift * level * _correlated(shape, DRIFT_MEMORY, random)
-    return bias + drift * (1 + 3 * hidden[..., None]) + jitter
+    white = config.white * torch.rand(batch, 1, 1, 1, generator=random)
+    residual = (1 - white).sqrt() * _correlated(shape, MEMORY, random)
+    residual += white.sqrt() * torch.randn(shape, generator=random)
+    bias = _between(config.bias, batch, random) * torch.randn(
+        batch, 1, NUM_LANDMARKS, 2, generator=random
+    )
+    drift = config.drift * _correlated(shape, DRIFT_MEMORY, random)
+    unsure = hidden[..., None]
+    return level * (bias + drift * (1 + 3 * unsure) + std * residual * (1 + 3 * unsure))
+
+
+def _between(limits: tuple[float, float], batch: int, random: torch.Generator) -> Tensor:
+    """(B, 1, 1, 1) uniform."""
+    low, high = limits
+    return low + (high - low) * torch.rand(batch, 1, 1, 1, generator=random)
 
 
 def _correlated(shape: tuple[int, ...], memory: float, random: torch.Generator) -> Tensor:
@@ -249,41 +232,21 @@ def _moment(batch: int, length: int, share: float, most: int, random: torch.Gene
 
 
 def _confidence(hidden: Tensor, beyond: Tensor, random: torch.Generator) -> Tensor:
-    """(B, L, 33): near 1 in sight, anything when hidden, low outside the picture."""
+    """(B, L, 33): near 1 in sight, anything for a hidden limb, low outside the picture.
+
+    MediaPipe stays sure of face, shoulders and hips even when they are hidden.
+    """
     batch, length = hidden.shape[:2]
     wobble = _correlated((batch, length, NUM_LANDMARKS), MEMORY, random)
-    in_sight = 0.97 - 0.03 * wobble.abs()
-    guess = 0.1 + 0.75 * torch.rand(batch, 1, NUM_LANDMARKS, generator=random)
-    lost = (guess + 0.1 * wobble).clamp(0.02, 0.98)
-    confidence = torch.lerp(in_sight, lost, hidden)
+    doubt = torch.full((NUM_LANDMARKS,), 0.005)
+    doubt[LIMBS] = 0.05
+    in_sight = 1 - doubt * wobble.abs()
+    guess = 0.2 + 0.7 * torch.rand(batch, 1, NUM_LANDMARKS, generator=random)
+    lost = (guess + 0.12 * wobble).clamp(0.02, 0.98)
+    limb = torch.zeros(NUM_LANDMARKS)
+    limb[LIMBS] = 1
+    confidence = torch.lerp(in_sight, lost, hidden * limb)
     return confidence * torch.exp(-beyond / 0.06).clamp_min(0.03).clamp_max(1)
-
-
-def _hidden(landmarks_cam: Tensor, joints_cam: Tensor) -> Tensor:
-    """(B, L, 33) 0..1: how far a landmark is behind another part of the body.
-
-    A capsule hides a point when it is nearer by over its radius and the point's ray passes it
-    within the radius; tested at every third tick and held.
-    """
-    length = landmarks_cam.shape[1]
-    points = landmarks_cam[:, ::HIDDEN_STEP, TESTED]  # (B, T, P, 3)
-    joints = joints_cam[:, ::HIDDEN_STEP]
-    start = joints[:, :, [J[a] for a, _, _ in CAPSULES]]  # (B, T, C, 3)
-    end = joints[:, :, [J[b] for _, b, _ in CAPSULES]]
-    radius = torch.tensor([r for _, _, r in CAPSULES])
-    flat_start = start[..., :2] / start[..., 2:].clamp_min(0.2)
-    bone = end[..., :2] / end[..., 2:].clamp_min(0.2) - flat_start
-    point = points[..., :2] / points[..., 2:].clamp_min(0.2)
-    x = point[..., :, None, 0] - flat_start[..., None, :, 0]  # (B, T, P, C)
-    y = point[..., :, None, 1] - flat_start[..., None, :, 1]
-    bone_x, bone_y = bone[..., None, :, 0], bone[..., None, :, 1]
-    along = (x * bone_x + y * bone_y) / (bone_x * bone_x + bone_y * bone_y).clamp_min(1e-6)
-    along = along.clamp(0, 1)
-    depth = torch.lerp(start[..., None, :, 2], end[..., None, :, 2], along)
-    away = torch.hypot(x - along * bone_x, y - along * bone_y) * depth / radius
-    behind = (points[..., :, None, 2] - depth) / radius - 1.2
-    covered = (behind.clamp(0, 1) * ((1.1 - away) * 5).clamp(0, 1)).amax(-1)  # (B, T, P)
-    return covered[:, :, STANDS_FOR].repeat_interleave(HIDDEN_STEP, dim=1)[:, :length]
 
 
 def _beyond(pixels: Tensor, image_size: Tensor) -> Tensor:
