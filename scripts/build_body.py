@@ -193,7 +193,7 @@ def main() -> None:
         vertex_mean=thin.vertices.astype(np.float32),
         vertex_dirs=thin.spread(np.stack([d.vertices for d in dirs], -1), "xyz").astype(np.float16),
         faces=thin.faces.astype(np.uint16),
-        weights=thin.spread(weights, "joints").astype(np.float16),
+        weights=four_strongest(thin.spread(weights, "joints")).astype(np.float16),
     )
     report(mean, dirs, thin, arguments.output)
 
@@ -616,7 +616,14 @@ def smooth(weights: Array, faces: NDArray[np.int64], rounds: int) -> Array:
     average = diags(1 / np.asarray(adjacency.sum(1)).ravel()) @ adjacency
     for _ in range(rounds):
         weights = 0.5 * weights + 0.5 * (average @ weights)
-    weights = np.where(weights < 0.005, 0, weights)
+    return weights
+
+
+def four_strongest(weights: Array) -> Array:
+    """Keeps four joints a vertex, as glTF skins do: viewers then show what Body.skin returns."""
+    fifth = np.sort(weights, axis=1)[:, -5:-4]
+    # Not the four largest: of two equal ones, left and right, both go.
+    weights = np.where(weights > np.maximum(fifth, 0.005), weights, 0)
     normalised: Array = weights / weights.sum(1, keepdims=True)
     return normalised
 

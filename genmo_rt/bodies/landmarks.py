@@ -83,7 +83,7 @@ def landmarks_on(
 
 
 def _part_box(body: RestBody, joint: int) -> NDArray[np.float64]:
-    """(2, 3) bounds of the head above its joint, a hand from the wrist on, a foot below the ankle."""
+    """(2, 3) bounds of the head above its joint, a hand past the wrist, a foot below the ankle."""
     name = JOINT_NAMES[joint].replace("foot", "ankle")
     start, vertices = body.joints[JOINT_NAMES.index(name)], body.vertices
     if name == "head":

@@ -176,7 +176,8 @@ def _empty_array(subtype: Any, shape: Any, dtype: Any) -> NDArray[Any]:
 
 def _dtype(code: Any, align: Any = False, copy: Any = True) -> np.dtype[Any]:
     """Numpy's dtype; Python 2 wrote align and copy as 0 and 1, of which numpy 2 warns."""
-    return np.dtype(code, align=bool(align), copy=bool(copy))
+    dtype: np.dtype[Any] = np.dtype(code, align=bool(align), copy=bool(copy))
+    return dtype
 
 
 def _from_buffer(buffer: Any, dtype: Any, shape: Any, order: Any) -> NDArray[Any]:
