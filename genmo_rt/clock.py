@@ -5,6 +5,7 @@ from dataclasses import dataclass
 TICK_HZ = 30
 MAX_CATCH_UP = 45  # missed ticks that are run masked; after more the caches restart
 KEEP_S = 10.0  # ids, world and shape outlive a gap of this length
+SLACK_US = 1500  # a frame this little past the middle of two ticks still belongs to the earlier one
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class TickClock:
     def admit(self, t_capture_us: int) -> Tick | None:
         """Takes the next frame's capture time; None means the frame is to be dropped.
 
-        A frame belongs to tick round((t − t0)·30), halves upwards. The first frame to reach a
+        A frame belongs to tick round((t − t0)·30), halves downwards. The first frame to reach a
         tick is used; a later one, or one whose time went backwards, is dropped. Time that went
         back by over KEEP_S is a clock set anew: the anchor moves there and everything resets.
 
@@ -48,9 +49,10 @@ class TickClock:
             self._last = None
         since_us = t_capture_us - self._anchor_us
         t = since_us / 1e6
-        # In whole microseconds: at 60 fps every other frame sits on a half, where the rounding
-        # of floats (and round()'s halves to even) would spread the used frames unevenly.
-        index = (since_us * TICK_HZ + 500_000) // 1_000_000
+        # At 60 fps every other frame sits on a half. If those went up or down as the capture
+        # clock's rounding has it, the used frames would be 17, 33 and 50 ms apart; with halves
+        # down and some slack they are the ones on the grid.
+        index = ((since_us - SLACK_US) * TICK_HZ + 500_000) // 1_000_000
         if self._last is None:
             tick = Tick(index=index, t=t, missed=0, restart=True, reset=True)
         else:
