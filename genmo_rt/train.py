@@ -1,14 +1,16 @@
-"""Trains the estimator: `python -m genmo_rt.train --minutes 45 --out runs/first`.
+"""Trains the estimator: `python -m genmo_rt.train --motions motions.npz --out runs/first`.
 
 The schedule follows elapsed time, not steps: a run of any length warms up, anneals fully and ends.
-A killed run goes on from its last save with --resume, with the same next step.
+A killed run goes on from its last save with --resume, with the same next step. Under torchrun the
+processes share every step: `torchrun --nproc-per-node 2 -m genmo_rt.train ...`.
 """
 
+import argparse
 import json
-import logging
 import math
+import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,9 @@ from genmo_rt import motion
 from genmo_rt.checkpoint import Checkpoint, save_checkpoint
 from genmo_rt.conditions import Conditions, from_landmarks
 from genmo_rt.data.batch import TrainingBatch
+from genmo_rt.data.dataset import load_dataset
+from genmo_rt.data.loader import LoaderConfig, heldout
+from genmo_rt.data.loader import batches as draw_batches
 from genmo_rt.keypoints import LANDMARK_NAMES
 from genmo_rt.losses import Losses, estimation_losses, true_motion, true_view
 from genmo_rt.metrics import acceleration_error, mpjpe, pa_mpjpe, root_error
@@ -28,11 +33,10 @@ from genmo_rt.motion import MOTION_WIDTH, SLICES, MotionStats
 from genmo_rt.skeleton import JOINT_NAMES
 from genmo_rt.smpl import Body, load_body
 
-logger = logging.getLogger(__name__)
-
 Batches = Callable[[int], TrainingBatch]
 """Batch number to batch: the same number is always the same batch, so that a run can resume."""
 
+STATS_BATCHES = 1 << 40  # batch numbers that training never reaches
 MIN_STD = 0.1  # of a field in its own unit; a nearly constant one must not outweigh the rest
 SCORED = tuple(
     index
@@ -53,12 +57,13 @@ class TrainConfig:
         preset: of model.PRESETS.
         peak_lr: learning rate after warm-up.
         warmup: share of the run.
-        weight_decay: of AdamW, on matrices only.
+        weight_decay: of the blocks' matrices.
         clip: largest norm of the gradient.
         ema: decay of the averaged weights, which are what ships.
         windows: smallest and largest W.
         no_delay: share of clips with R = 0; the others draw 1..8.
         bfloat16: run matrix products in bfloat16.
+        log_s: seconds between rows of losses in the log.
         save_s: seconds between saves.
         validate_s: seconds between looks at held-out clips.
         seed: of weights, windows, delays and drop-outs.
@@ -66,14 +71,15 @@ class TrainConfig:
 
     minutes: float
     preset: str = "small"
-    peak_lr: float = 1.5e-3
+    peak_lr: float = 2e-3
     warmup: float = 0.03
     weight_decay: float = 0.05
     clip: float = 1.0
     ema: float = 0.998
     windows: tuple[int, int] = (24, 64)
-    no_delay: float = 0.5
+    no_delay: float = 0.65
     bfloat16: bool = True
+    log_s: float = 10.0
     save_s: float = 180.0
     validate_s: float = 300.0
     seed: int = 0
@@ -102,17 +108,16 @@ class Trainer:
             self.model.head.bias.zero_()
         self.ema = Model(model_config).requires_grad_(False)
         self.ema.load_state_dict(self.model.state_dict())
-        self.optimizer = torch.optim.AdamW(
-            _parameter_groups(self.model, config.weight_decay), betas=(0.9, 0.98), fused=True
-        )
+        self.optimizers = _optimizers(self.model, config.weight_decay)
         self.steps = 0
         self.elapsed_s = 0.0
 
     def step(self, batch: TrainingBatch) -> Losses:
         """One update; windows, delays and drop-outs depend on seed and step number alone."""
         generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.steps)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.config.learning_rate(self.elapsed_s)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = self.config.learning_rate(self.elapsed_s)
         low, high = self.config.windows
         window = int(torch.randint(low, high + 1, (), generator=generator))
         clips = batch.present.shape[0]
@@ -125,11 +130,12 @@ class Trainer:
         with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bfloat16):
             x = self.model(conditions, delay, window)
         losses = estimation_losses(x.float(), batch, conditions, delay, self.stats, self.body)
-        self.optimizer.zero_grad()
+        self.model.zero_grad()
         losses.total().backward()  # type: ignore[no-untyped-call]
         average_gradients(self.model)
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.step()
         self.steps += 1
         decay = min(self.config.ema, (1 + self.steps) / (10 + self.steps))
         torch._foreach_lerp_(list(self.ema.parameters()), list(self.model.parameters()), 1 - decay)
@@ -140,7 +146,7 @@ class Trainer:
         return {
             "model": self.model.state_dict(),
             "ema": self.ema.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "stats": (self.stats.mean, self.stats.std),
             "steps": self.steps,
             "elapsed_s": self.elapsed_s,
@@ -150,7 +156,8 @@ class Trainer:
         """Goes on where `state` was taken."""
         self.model.load_state_dict(state["model"])
         self.ema.load_state_dict(state["ema"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
         self.stats = MotionStats(*state["stats"])
         self.steps = state["steps"]
         self.elapsed_s = state["elapsed_s"]
@@ -270,7 +277,7 @@ def drop_landmarks(confidence: Tensor, generator: torch.Generator) -> Tensor:
     return confidence.masked_fill(hidden, 0)
 
 
-def measure_stats(batches: Iterator[TrainingBatch]) -> MotionStats:
+def measure_stats(batches: Iterable[TrainingBatch]) -> MotionStats:
     """Mean and standard deviation of the true motion vectors; contacts stay as logits."""
     rows = []
     for batch in batches:
@@ -301,34 +308,88 @@ def train(
         trainer = Trainer(config, PRESETS[config.preset], MotionStats(*state["stats"]), body)
         trainer.restore(state)
     else:
-        stats = measure_stats(batches(-1 - i) for i in range(8))
+        stats = measure_stats(batches(STATS_BATCHES + i) for i in range(12))
         trainer = Trainer(config, PRESETS[config.preset], stats, body)
+    rank, processes = _place()
     last = clock()
     saved = validated = logged = trainer.elapsed_s
-    with (out / "log.jsonl").open("a") as log:
 
-        def write(row: dict[str, float]) -> None:
-            at = {"step": trainer.steps, "minutes": round(trainer.elapsed_s / 60, 2)}
+    def write(row: dict[str, float]) -> None:
+        at = {"step": trainer.steps, "minutes": round(trainer.elapsed_s / 60, 2)}
+        with (out / "log.jsonl").open("a") as log:
             log.write(json.dumps(at | {k: round(v, 5) for k, v in row.items()}) + "\n")
-            log.flush()
 
-        while trainer.elapsed_s < config.minutes * 60:
-            losses = trainer.step(batches(trainer.steps))
-            now = clock()
-            trainer.elapsed_s += now - last
-            last = now
-            if trainer.elapsed_s - logged > 10:
-                logged = trainer.elapsed_s
-                write({f.name: getattr(losses, f.name).item() for f in fields(losses)})
-            if trainer.elapsed_s - validated > config.validate_s:
-                validated = trainer.elapsed_s
-                write(asdict(validate(trainer.ema, trainer.stats, body, held_out)))
-            if trainer.elapsed_s - saved > config.save_s:
-                saved = trainer.elapsed_s
-                save(trainer, out)
+    while trainer.elapsed_s < config.minutes * 60:
+        losses = trainer.step(batches(trainer.steps * processes + rank))
+        now = clock()
+        trainer.elapsed_s = _same_everywhere(trainer.elapsed_s + now - last)
+        last = now
+        if rank > 0:
+            continue
+        if trainer.elapsed_s - logged > config.log_s:
+            logged = trainer.elapsed_s
+            write({f.name: getattr(losses, f.name).item() for f in fields(losses)})
+        if trainer.elapsed_s - validated > config.validate_s:
+            validated = trainer.elapsed_s
+            write(asdict(validate(trainer.ema, trainer.stats, body, held_out)))
+        if trainer.elapsed_s - saved > config.save_s:
+            saved = trainer.elapsed_s
+            save(trainer, out)
+    if rank == 0:
         write(asdict(validate(trainer.ema, trainer.stats, body, held_out)))
-    save(trainer, out)
+        save(trainer, out)
     return trainer
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Reads the command line and trains."""
+    parser = argparse.ArgumentParser(prog="python -m genmo_rt.train", description=__doc__)
+    parser.add_argument("--motions", type=Path, required=True, help="from build_dataset")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, required=True)
+    parser.add_argument("--preset", choices=sorted(PRESETS))
+    parser.add_argument("--clips", type=int, default=8, help="per step and process")
+    parser.add_argument("--frames", type=int, default=160, help="of each clip")
+    parser.add_argument("--resume", action="store_true", help="go on from the last save")
+    parser.add_argument("--peak-lr", type=float)
+    parser.add_argument("--seed", type=int)
+    chosen = parser.parse_args(arguments)
+    if "RANK" in os.environ:
+        torch.set_num_threads(1)
+        distributed.init_process_group("gloo")
+    flags = ("minutes", "preset", "peak_lr", "seed")
+    given = {name: value for name in flags if (value := getattr(chosen, name)) is not None}
+    config = TrainConfig(**given)
+    dataset, body = load_dataset(chosen.motions), load_body()
+    loading = LoaderConfig(batch_size=chosen.clips, length=chosen.frames)
+    first = config.seed << 42
+
+    def numbered(number: int) -> TrainingBatch:
+        return next(draw_batches(dataset, loading, seed=first + number, body=body))
+
+    train(
+        config,
+        chosen.out,
+        numbered,
+        heldout(dataset, LoaderConfig(batch_size=16, length=chosen.frames), body=body),
+        resume=chosen.resume,
+    )
+
+
+def _place() -> tuple[int, int]:
+    """This process's number, and how many there are."""
+    if distributed.is_initialized():
+        return distributed.get_rank(), distributed.get_world_size()
+    return 0, 1
+
+
+def _same_everywhere(elapsed_s: float) -> float:
+    """All processes go by the first one's clock, or they would stop at different steps."""
+    if not distributed.is_initialized():
+        return elapsed_s
+    seconds = torch.tensor(elapsed_s, dtype=torch.float64)
+    distributed.broadcast(seconds, src=0)
+    return seconds.item()
 
 
 def save(trainer: Trainer, out: Path) -> None:
@@ -340,10 +401,19 @@ def save(trainer: Trainer, out: Path) -> None:
     (out / "model.safetensors.part").replace(out / "model.safetensors")
 
 
-def _parameter_groups(model: Model, weight_decay: float) -> list[dict[str, Any]]:
-    matrices = [p for p in model.parameters() if p.ndim > 1]
-    vectors = [p for p in model.parameters() if p.ndim <= 1]
-    return [
-        {"params": matrices, "weight_decay": weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
+def _optimizers(model: Model, weight_decay: float) -> tuple[torch.optim.Optimizer, ...]:
+    """Muon (Jordan et al. 2024) for the blocks' matrices, AdamW for all else; one learning rate.
+
+    Muon's steps are scaled to the size of AdamW's (Liu et al. 2025, section 2.2).
+    """
+    matrices = [p for p in model.blocks.parameters() if p.ndim == 2]
+    of_blocks = {id(p) for p in matrices}
+    others = [p for p in model.parameters() if id(p) not in of_blocks]
+    return (
+        torch.optim.Muon(matrices, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=0.0, fused=True),
+    )
+
+
+if __name__ == "__main__":
+    main()
