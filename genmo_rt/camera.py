@@ -60,6 +60,13 @@ class Intrinsics:
         focal = max(width, height) / 2 / math.tan(math.radians(fov_degrees) / 2)
         return cls(focal, focal, width / 2, height / 2, width, height)
 
+    @classmethod
+    def of_picture(cls, width: int, height: int, fov_degrees: float | None) -> "Intrinsics":
+        """`from_fov` where the field of view is known, `default` where it is None."""
+        if fov_degrees is None:
+            return cls.default(width, height)
+        return cls.from_fov(width, height, fov_degrees)
+
     def matrix(self, dtype: torch.dtype = torch.float32) -> Tensor:
         """(3, 3) K, so that pixel ~ K @ point_cam."""
         return torch.tensor(

@@ -6,19 +6,29 @@ Exit codes: 0 done, 1 failed, 2 wrong use.
 import argparse
 import asyncio
 import dataclasses
+import itertools
 import logging
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
+from rich.console import Console
+from rich.progress import Progress
+
+from genmo_rt.clock import Tick, TickClock
 from genmo_rt.errors import DeviceError, GenmoError, InputError
+from genmo_rt.keypoints import Keypoints
 
 if TYPE_CHECKING:
     from genmo_stream.config import ServerConfig
+    from genmo_stream.keypoints.offline import SeenFrame
 
 Command = Callable[[argparse.Namespace], int]
+Item = TypeVar("Item")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -120,7 +130,8 @@ def _server_config(args: argparse.Namespace) -> "ServerConfig":
 def _serve(args: argparse.Namespace) -> int:
     from genmo_stream.server import serve
 
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("genmo_stream").setLevel(logging.INFO)
     serve(_server_config(args), lambda line: print(line, flush=True))
     return 0
 
@@ -143,6 +154,66 @@ def _add_estimate(commands: Commands) -> None:
     parser.add_argument("--height-m", type=float, help="the person's standing height")
     parser.add_argument("--delay", type=int, default=0, help="frames of lookahead, 0 to 8")
     _add_model_flags(parser)
+
+
+WRITERS = (".npz", ".bvh")
+
+
+def _estimate(args: argparse.Namespace) -> int:
+    if args.out.suffix not in WRITERS:
+        raise InputError(
+            f"--out is {args.out}; expected a name that ends in {' or '.join(WRITERS)}"
+        )
+    from genmo_rt.camera import Intrinsics
+    from genmo_rt.device import resolve_device
+    from genmo_rt.estimate import Estimator
+    from genmo_rt.formats.bvh import write_bvh
+    from genmo_rt.formats.npz import write_npz
+    from genmo_rt.recording import estimate_clip
+    from genmo_rt.smpl import load_body
+    from genmo_stream.keypoints.offline import watch_video
+    from genmo_stream.video import count_frames
+
+    total = count_frames(args.video)
+    device = resolve_device(args.device, args.gpu)
+    estimator = Estimator.load(args.checkpoint, device=device, body=load_body(args.body))
+    with _progress(f"estimating {args.video.name}", total) as advance:
+        seen = (advance(frame) for frame in watch_video(args.video, args.keypoints))
+        first = next(seen)
+        height, width = first.frame.image.shape[:2]
+        clip = estimate_clip(
+            estimator,
+            _ticked(itertools.chain([first], seen)),
+            Intrinsics.of_picture(width, height, args.fov),
+            height_m=args.height_m,
+            delay=args.delay,
+            start_us=first.frame.t_capture_us,
+        )
+    (write_npz if args.out.suffix == ".npz" else write_bvh)(args.out, clip)
+    print(f"{args.out}: {len(clip.pelvis)} poses at {clip.fps:g} Hz")
+    return 0
+
+
+def _ticked(frames: "Iterable[SeenFrame]") -> Iterator[tuple[Tick, Keypoints | None]]:
+    """The frames that the model's clock takes, with their ticks."""
+    clock = TickClock()
+    for seen in frames:
+        tick = clock.admit(seen.frame.t_capture_us)
+        if tick is not None:
+            yield tick, seen.keypoints
+
+
+@contextmanager
+def _progress(title: str, total: int) -> Iterator[Callable[[Item], Item]]:
+    """A bar on stderr that grows with every item passed through the yielded function."""
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task(title, total=total or None)
+
+        def advance(item: Item) -> Item:
+            bar.advance(task)
+            return item
+
+        yield advance
 
 
 def _add_model_flags(parser: argparse.ArgumentParser) -> None:
@@ -196,10 +267,15 @@ def _send(args: argparse.Namespace) -> int:
     )
 
     async def run() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        # Told to stop, say goodbye to the server as after Ctrl-C.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         sent = await publish(args.video, args.url, options, lambda line: print(line, flush=True))
         print(f"sent {sent.frames} frames, skipped {sent.skipped}")
 
-    asyncio.run(run())
+    with suppress(asyncio.CancelledError):
+        asyncio.run(run())
     return 0
 
 

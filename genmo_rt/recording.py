@@ -8,7 +8,7 @@ import torch
 
 from genmo_rt.camera import Intrinsics
 from genmo_rt.clock import Tick
-from genmo_rt.errors import InputError
+from genmo_rt.errors import GenmoError
 from genmo_rt.estimate import Estimator, StreamEstimator
 from genmo_rt.formats.clip import Clip
 from genmo_rt.keypoints import Keypoints
@@ -37,16 +37,16 @@ def estimate_clip(
     Returns:
         Every tick from the first sight of the person on, masked ones too.
     Raises:
-        InputError: nobody is ever seen.
+        GenmoError: nobody is ever seen.
     """
     stream = estimator.stream(intrinsics, height_m=height_m, delay=delay)
     poses = [pose for tick, seen in frames for pose, _ in stream.advance(tick, seen)]
     poses += [pose for pose, _ in stream.finish()]
     if not poses:
-        raise InputError("nobody was found in the video; expected one person in view")
+        raise GenmoError("nobody was found in the video; expected one person in view")
     return Clip.from_poses(
         [_with_bones(pose, stream, estimator.body) for pose in poses],
-        body="builtin" if estimator.body.name == "builtin" else "smpl",
+        body=estimator.body.name,
         rest_joints=stream.rest_joints,
         K=intrinsics.matrix().numpy(),
         start_us=start_us,

@@ -249,12 +249,8 @@ class Stream:
         self._person = person
         self._image_size = seen.image_size
         options = self._options
-        if options.fov is None:
-            intrinsics = Intrinsics.default(width, height)
-        else:
-            intrinsics = Intrinsics.from_fov(width, height, options.fov)
         self._solver = self._estimator.stream(
-            intrinsics,
+            Intrinsics.of_picture(width, height, options.fov),
             height_m=options.height_m,
             delay=options.delay,
             world=known.world if known is not None else None,
