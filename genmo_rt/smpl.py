@@ -68,11 +68,6 @@ class Body:
         """(..., 10) shape to the (..., V, 3) surface in the T-pose, metres."""
         return _linear(self.vertex_mean, self.vertex_dirs, shape)
 
-    def stature(self, shape: Tensor) -> Tensor:
-        """(..., 10) shape to the (...) standing height without shoes, metres."""
-        height = self.rest_vertices(shape)[..., 1]
-        return height.amax(-1) - height.amin(-1)
-
     def forward_kinematics(
         self, rotmat: Tensor, pelvis: Tensor, rest_joints: Tensor
     ) -> tuple[Tensor, Tensor]:

@@ -129,7 +129,6 @@ def test_leading_dimensions_and_dtype_follow_the_arguments(
     assert rest.shape == joints.shape == (*lead, 24, 3)
     assert landmarks.shape == (*lead, 33, 3)
     assert vertices.shape == (*lead, len(body.vertex_mean), 3)
-    assert body.stature(shape).shape == lead
     assert {rest.dtype, joints.dtype, landmarks.dtype, vertices.dtype} == {dtype}
 
 
