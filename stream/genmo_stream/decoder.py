@@ -116,11 +116,14 @@ class DecoderThread:
     def _give_up(self, encoded: EncodedFrame, error: Exception) -> None:
         logger.info("%s frame %d can't be decoded: %s", encoded.codec, encoded.number, error)
         with self._change:
-            self.dropped += 1 + len(self._queue)
             self.failed += 1
-            self._queue.clear()
-            self._broken = True
-        self._ask_keyframe()
+            self.dropped += 1
+            while self._queue and not self._queue[0].keyframe:
+                self._queue.popleft()
+                self.dropped += 1
+            self._broken = not self._queue
+        if self._broken:
+            self._ask_keyframe()
 
 
 def to_rgb(frame: VideoFrame, max_side: int) -> NDArray[np.uint8]:

@@ -111,10 +111,11 @@ async def answer_offer(offer: Offer, config: IngestConfig) -> tuple[str, "FrameS
             if transceiver.kind == "video":
                 codecs = {c.payloadType: c.name for c in transceiver._codecs if c.payloadType}
                 source = FrameSource(connection, transceiver.receiver, codecs, config)
-            else:
-                transceiver.receiver._enabled = False  # its packets are read and dropped
         assert source is not None, "read_offer lets no offer without video pass"
         await connection.setLocalDescription()
+        for transceiver in connection.getTransceivers():
+            if transceiver.kind == "audio":  # its packets are read and dropped
+                replace_part(transceiver.receiver, "_enabled", False)
         if not all(ice.local_candidates for ice in ice_connections(connection)):
             raise ServerFull(
                 f"no UDP port of {config.udp_ports} is free on {', '.join(addresses)}; try again "

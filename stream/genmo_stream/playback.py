@@ -22,6 +22,7 @@ from genmo_rt.errors import FileFormatError
 AHEAD = 8  # pictures
 LOOP_BYTES = 256 << 20
 MAX_FPS = 120
+SHORT_S = 0.5  # a video that ends this much before it says it does was cut off
 
 Luma420 = NDArray[np.uint8]
 """A yuv420p picture: (H · 3/2, W), luma over both chroma planes, as PyAV lays it out."""
@@ -132,6 +133,11 @@ class Playback:
             while shown is not None and due / self.fps < end - 1e-6:
                 yield self._fit(shown)
                 due += 1
+            if end < _declared_s(container) - SHORT_S:
+                raise FileFormatError(
+                    f"{self._path} breaks off after {end:.1f} of {_declared_s(container):.1f} s; "
+                    "expected a whole video file"
+                )
 
     def _fit(self, frame: VideoFrame) -> Luma420:
         turns = round(frame.rotation / 90) % 4
@@ -186,6 +192,16 @@ def _first_frame(path: Path, container: InputContainer) -> VideoFrame:
         raise FileFormatError(
             f"{path} has no picture that can be decoded; expected a whole video file"
         ) from error
+
+
+def _declared_s(container: InputContainer) -> float:
+    """How long the file says its video is; 0 if it doesn't."""
+    stream = container.streams.video[0]
+    if stream.duration and stream.time_base:
+        return float(stream.duration * Fraction(stream.time_base))
+    if container.duration and not container.streams.audio:  # sound may last longer
+        return container.duration / av.time_base
+    return 0.0
 
 
 def _duration_s(frame: VideoFrame, fps: float) -> float:

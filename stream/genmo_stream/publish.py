@@ -313,7 +313,7 @@ async def _post(http: httpx.AsyncClient, url: str, offer: str) -> tuple[str | No
     """Opens the session; returns its url, if the server names one, and the SDP answer."""
     try:
         response = await http.post(url, content=offer, headers={"Content-Type": "application/sdp"})
-    except httpx.InvalidURL as error:
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
         raise PublishError(f"{url} is no url; expected http://HOST:PORT/whip/STREAM") from error
     except httpx.HTTPError as error:
         raise PublishError(
