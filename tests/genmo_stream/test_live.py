@@ -1,0 +1,102 @@
+"""The whole way on real sockets: a file published as a camera, poses out of the websocket."""
+
+import itertools
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+import genmo_client
+from genmo_stream.tracking import PersonState
+from tests.serving import ServerProcess
+
+PATIENCE_S = 60.0
+STREAM = "live"
+
+
+@contextmanager
+def publisher(
+    video: Path, server: ServerProcess, *flags: str, stream: str = STREAM
+) -> Iterator[subprocess.Popen[bytes]]:
+    """`genmo-rt send` as a process of its own; interrupted at the end."""
+    url = f"{server.url}/whip/{stream}"
+    command = [sys.executable, "-m", "genmo_rt.cli", "send", str(video), url, "--loop"]
+    process = subprocess.Popen([*command, *flags], stdout=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(20)
+
+
+def poses_url(server: ServerProcess, query: str = "", stream: str = STREAM) -> str:
+    return server.url.replace("http", "ws") + f"/v1/streams/{stream}/poses{query}"
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Waits for something that another process does."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.1)
+
+
+def state_of(server: ServerProcess, stream: str = STREAM) -> str:
+    response = httpx.get(f"{server.url}/v1/streams/{stream}", trust_env=False)
+    return str(response.json()["state"]) if response.status_code == 200 else "unknown"
+
+
+@pytest.mark.slow
+def test_a_viewer_that_waits_gets_a_tracked_person(
+    live_server: ServerProcess, videos: Path
+) -> None:
+    viewer = genmo_client.poses(poses_url(live_server))
+    people = []
+    with publisher(videos / "demo.mp4", live_server, "--size", "640x480", "--fps", "15"):
+        for count, pose in enumerate(viewer):
+            people += [person for person in pose.persons if person.state == PersonState.TRACKED]
+            if len(people) >= 15 or count > 300:
+                break
+    assert len(people) >= 15
+    assert {person.person for person in people} == {1}
+    for person in people:
+        norms = np.linalg.norm(person.rotations, axis=1)
+        assert np.allclose(norms, 1, atol=1e-3)
+        assert np.isfinite(person.pelvis).all()
+    until(lambda: state_of(live_server) == "ended")
+
+
+@pytest.mark.slow
+def test_a_publisher_that_vanishes_can_be_followed_by_another(
+    live_server: ServerProcess, videos: Path
+) -> None:
+    flags = ("--size", "320x240", "--fps", "15", "--token", "one")
+    with publisher(videos / "demo.mp4", live_server, *flags, stream="again") as first:
+        until(lambda: state_of(live_server, "again") == "live")
+        first.kill()
+        first.wait()
+        with publisher(videos / "demo.mp4", live_server, *flags, stream="again"):
+            poses = genmo_client.poses(poses_url(live_server, stream="again"))
+            fresh = list(itertools.islice(poses, 5))
+            assert len(fresh) == 5
+
+
+@pytest.mark.slow
+def test_the_server_stays_flat_while_publishers_come_and_go(videos: Path) -> None:
+    root = Path(__file__).parents[2]
+    command = [sys.executable, root / "scripts" / "soak.py", videos / "demo.mp4"]
+    done = subprocess.run(
+        [*command, "--seconds", "60", "--fps", "10", "--size", "320x240"],
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
