@@ -7,7 +7,14 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Page,
+    Request,
+    TimeoutError,
+    sync_playwright,
+)
 
 from tests.serving import ServerProcess
 
@@ -22,7 +29,7 @@ FLAGS = (
     "--disable-background-networking",
 )
 SCREENSHOTS = Path(__file__).parents[2] / "test-results"
-WAIT_MS = 30_000
+WAIT_MS = 60_000  # two busy cores decode, track, encode and draw in software all at once
 # Without a graphics chip Chromium reads every drawn canvas back and remarks on it.
 NOT_OURS = "GL Driver Message"
 
@@ -41,7 +48,11 @@ class OpenedPage:
     def wait(self, **states: str) -> None:
         """Waits until the data attributes that say where the page stands have these values."""
         wanted = "".join(f'[data-{k.replace("_", "-")}="{v}"]' for k, v in states.items())
-        self.page.wait_for_selector(f"#app{wanted}", timeout=WAIT_MS)
+        try:
+            self.page.wait_for_selector(f"#app{wanted}", timeout=WAIT_MS)
+        except TimeoutError as error:
+            now = self.page.evaluate("({...document.getElementById('app').dataset})")
+            raise AssertionError(f"waited for {states}; the page says {now}") from error
 
     def wait_for_poses(self, more: int) -> None:
         """Waits until so many more poses were drawn."""
@@ -58,7 +69,8 @@ class OpenedPage:
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning") and NOT_OURS not in message.text:
-            self.complaints.append(f"{message.type}: {message.text}")
+            where = message.location["url"]
+            self.complaints.append(f"{message.type}: {message.text} ({where})")
 
     def _request(self, request: Request) -> None:
         self.requests.append(f"{request.method} {request.url}")
