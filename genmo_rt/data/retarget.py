@@ -136,29 +136,32 @@ def fit_shape(source_rest: FloatArray, body: Body) -> tuple[FloatArray, FloatArr
     Returns:
         (10,) shape and (24, 3) rest joints.
     """
-    target = _measures(torch.from_numpy(source_rest).float())
-    shape = torch.zeros(body.num_shape)
-
-    def measures(coefficients: Tensor) -> Tensor:
-        return _measures(body.rest_joints(coefficients))
-
+    target = _measures(torch.from_numpy(source_rest).double())
+    shape = torch.zeros(body.num_shape, dtype=torch.float64)
+    steps = 1e-4 * torch.eye(body.num_shape, dtype=torch.float64)
     for _ in range(FIT_STEPS):
-        jacobian = torch.func.jacfwd(measures)(shape)
-        residual = target - measures(shape) + jacobian @ shape
-        normal = jacobian.T @ jacobian + FIT_RIDGE * torch.eye(body.num_shape)
+        ahead, behind = (_measures(body.rest_joints(shape + sign * steps)) for sign in (1, -1))
+        jacobian = (ahead - behind).T / 2e-4
+        residual = target - _measures(body.rest_joints(shape)) + jacobian @ shape
+        normal = jacobian.T @ jacobian + FIT_RIDGE * torch.eye(body.num_shape).double()
         shape = torch.linalg.solve(normal, jacobian.T @ residual)
-    return shape.numpy(), body.rest_joints(shape).detach().numpy()
+    shape = shape.float()
+    return shape.numpy(), body.rest_joints(shape).numpy()
 
 
 def _measures(joints: Tensor) -> Tensor:
-    """Lengths that all families of skeletons mean alike: limbs, trunk, widths. (12,) metres."""
-    hips, shoulders = joints[[L_HIP, R_HIP]].mean(0), joints[[L_SHOULDER, R_SHOULDER]].mean(0)
-    vectors = [joints[tail] - joints[joint] for joint, tail in LIMBS] + [
-        joints[L_HIP] - joints[R_HIP],
-        joints[L_SHOULDER] - joints[R_SHOULDER],
-        shoulders - hips,
+    """Lengths that all families of skeletons mean alike: limbs, widths, trunk.
+
+    (..., 24, 3) joints to (..., 11) metres.
+    """
+    place = joints.unbind(-2)
+    hips, shoulders = place[L_HIP] + place[R_HIP], place[L_SHOULDER] + place[R_SHOULDER]
+    vectors = [place[tail] - place[joint] for joint, tail in LIMBS] + [
+        place[L_HIP] - place[R_HIP],
+        place[L_SHOULDER] - place[R_SHOULDER],
+        (shoulders - hips) / 2,
     ]
-    lengths: Tensor = torch.linalg.vector_norm(torch.stack(vectors), dim=-1)
+    lengths: Tensor = torch.linalg.vector_norm(torch.stack(vectors, dim=-2), dim=-1)
     return lengths
 
 
