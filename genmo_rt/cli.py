@@ -348,21 +348,8 @@ def _bench_step(args: argparse.Namespace) -> int:
 def _bench_live(args: argparse.Namespace) -> int:
     from genmo_stream.bench import bench_live
 
-    figures = bench_live(
-        args.video, _server_config(args), seconds=args.seconds, size=args.size, fps=args.fps
-    )
-    print(
-        f"{figures.poses_per_s:.1f} poses/s over {figures.seconds:.0f} s, "
-        f"{figures.tracked} of {figures.poses} with a tracked person, {figures.gaps} dropped"
-    )
-    first = figures.first_person
-    print(f"first person: {'nobody' if first is None else f'used frame {first}'}")
-    print("| stage | p50 ms | p95 ms |\n|---|---|---|")
-    rows = dict(figures.ledger)
-    if figures.glass_to_pose is not None:
-        rows["glass to pose (barcode)"] = figures.glass_to_pose
-    for name, (p50, p95) in rows.items():
-        print(f"| {name} | {p50:.1f} | {p95:.1f} |")
+    config = _server_config(args)
+    print(bench_live(args.video, config, seconds=args.seconds, size=args.size, fps=args.fps))
     return 0
 
 

@@ -63,9 +63,28 @@ class LiveFigures:
         """Rate of pose messages."""
         return (self.poses - 1) / self.seconds if self.seconds > 0 else 0.0
 
+    def __str__(self) -> str:
+        """The figures as Markdown."""
+        first = "nobody" if self.first_person is None else f"used frame {self.first_person}"
+        rows = dict(self.ledger)
+        if self.glass_to_pose is not None:
+            rows["glass to pose (barcode)"] = self.glass_to_pose
+        return "\n".join(
+            (
+                f"{self.poses_per_s:.1f} poses/s over {self.seconds:.0f} s, {self.tracked} of "
+                f"{self.poses} with a tracked person, {self.gaps} dropped; first person: {first}",
+                "",
+                "| stage | p50 ms | p95 ms |",
+                "|---|---|---|",
+                *(f"| {name} | {p50:.1f} | {p95:.1f} |" for name, (p50, p95) in rows.items()),
+            )
+        )
+
 
 @dataclass(frozen=True, slots=True)
-class _Received:
+class Received:
+    """A pose message and when the viewer had it, Unix microseconds."""
+
     message: PoseMessage
     at_us: int
 
@@ -96,7 +115,7 @@ def bench_live(
         ours.recv()
         publisher = _start_publisher(video, config, size, fps)
         try:
-            received = asyncio.run(_watch(config, seconds))
+            received = asyncio.run(watch(_poses_url(config), seconds))
         finally:
             publisher.send_signal(signal.SIGINT)
             publisher.wait(10)
@@ -109,7 +128,7 @@ def bench_live(
     finally:
         server.terminate()
         server.join(10)
-    return _figures(received, stamps)
+    return figures(received, stamps)
 
 
 def _serve(config: ServerConfig, report: Connection) -> None:
@@ -136,9 +155,17 @@ def _start_publisher(
     return subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
 
-async def _watch(config: ServerConfig, seconds: float) -> list[_Received]:
-    url = f"ws://{config.host}:{config.port}/v1/streams/{STREAM}/poses"
-    received: list[_Received] = []
+def _poses_url(config: ServerConfig) -> str:
+    return f"ws://{config.host}:{config.port}/v1/streams/{STREAM}/poses"
+
+
+async def watch(url: str, seconds: float) -> list[Received]:
+    """Everything a viewer gets, until so many seconds after the first pose.
+
+    Raises:
+        BenchError: fewer than two poses came.
+    """
+    received: list[Received] = []
     until = time.monotonic() + FIRST_POSE_S
     protocols = [Subprotocol("genmo.v1.bin")]
     async with connect(url, subprotocols=protocols, compression=None, proxy=None) as websocket:
@@ -154,13 +181,19 @@ async def _watch(config: ServerConfig, seconds: float) -> list[_Received]:
             await websocket.send(ACK.pack(ACK_BYTE, pose.seq))
             if not received:
                 until = time.monotonic() + seconds
-            received.append(_Received(pose, at_us))
+            received.append(Received(pose, at_us))
     if len(received) < 2:
         raise BenchError(f"no poses came within {FIRST_POSE_S:g} s")
     return received
 
 
-def _figures(received: list[_Received], stamps: dict[int, int]) -> LiveFigures:
+def figures(received: list[Received], stamps: dict[int, int]) -> LiveFigures:
+    """Sums up what a viewer got.
+
+    Args:
+        received: from `watch`.
+        stamps: frame number to the time stamped into its picture, Unix microseconds.
+    """
     messages = [row.message for row in received]
     stages = [
         (
