@@ -110,12 +110,14 @@ def test_nothing_is_deformed_when_everything_is_off(dataset: Dataset) -> None:
 
 def test_deformed_bodies_keep_their_lower_foot_at_its_height(dataset: Dataset) -> None:
     motions = _draw(dataset)
-    config = AugmentConfig(act=1.0, wiggle=1.0)
+    config = AugmentConfig(act=1.0, wiggle=1.0, shape_std=0)
     changed = deform(motions, BODY, config, torch.Generator().manual_seed(3))
     assert angle_between(changed.rotmat, motions.rotmat).max() > 0.5
-    feet = [J["left_foot"], J["right_foot"], J["left_ankle"], J["right_ankle"]]
-    before, after = (_joints(m)[:, :, feet, 1].amin(-1) for m in (motions, changed))
-    assert (after - before).abs().quantile(0.95) < 0.04
+    balls = [J["left_foot"], J["right_foot"]]
+    before, after = (_joints(m)[:, :, balls, 1].amin(-1) for m in (motions, changed))
+    assert (after - before).abs().quantile(0.9) < 0.05
+    unmoored = replace(changed, pelvis=motions.pelvis)
+    assert (_joints(unmoored)[:, :, balls, 1].amin(-1) - before).abs().quantile(0.9) > 0.15
 
 
 def test_squats_lower_the_pelvis(dataset: Dataset) -> None:
