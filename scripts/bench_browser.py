@@ -40,9 +40,7 @@ async def main() -> int:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, ServerProcess() as server:
         camera = Path(folder) / "camera.mjpeg"
-        command = ["ffmpeg", "-v", "error", "-i", str(args.video), "-vf", FIT]
-        command += ["-pix_fmt", "yuvj420p", "-q:v", "3", str(camera)]
-        subprocess.run(command, check=True)
+        await asyncio.to_thread(film, args.video, camera)
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(
                 executable_path="/usr/bin/chromium",
@@ -70,6 +68,12 @@ async def main() -> int:
             f"| {shown[len(shown) * 95 // 100]:.0f} |"
         )
     return 0
+
+
+def film(video: Path, camera: Path) -> None:
+    """Writes the video in the form that Chromium plays as a camera."""
+    command = ["ffmpeg", "-v", "error", "-i", str(video), "-vf", FIT]
+    subprocess.run([*command, "-pix_fmt", "yuvj420p", "-q:v", "3", str(camera)], check=True)
 
 
 if __name__ == "__main__":
