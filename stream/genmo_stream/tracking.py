@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import numpy as np
+from numpy.typing import NDArray
 
 from genmo_rt.clock import KEEP_S
 from genmo_rt.keypoints import Keypoints
@@ -85,10 +86,9 @@ class _Track:
     def could_be(self, keypoints: Keypoints, t: float) -> bool:
         """Tells whether these landmarks can be the same person, as far as place and size go."""
         gap = t - self.seen
-        torso, last_torso = torso_size(keypoints.pixels), torso_size(self.keypoints.pixels)
-        jump = np.linalg.norm(
-            shoulder_centre(keypoints.pixels) - shoulder_centre(self.keypoints.pixels)
-        )
+        centre, torso = _place(keypoints)
+        last_centre, last_torso = _place(self.keypoints)
+        jump = np.linalg.norm(centre - last_centre)
         growth = max(torso / last_torso, last_torso / torso)
         return bool(
             jump <= (MAX_JUMP + JUMP_PER_S * gap) * max(torso, last_torso)
@@ -151,6 +151,12 @@ class PersonTracker:
         if t - self._present.since < WARMUP_S:
             return PersonState.WARMUP
         return PersonState.OCCLUDED if _is_mostly_hidden(keypoints) else PersonState.TRACKED
+
+
+def _place(keypoints: Keypoints) -> tuple[NDArray[np.floating], float]:
+    """Shoulder centre and torso size, as shares of the picture's longer edge."""
+    edge = max(keypoints.image_size)  # a sender may change its resolution at any time
+    return shoulder_centre(keypoints.pixels) / edge, torso_size(keypoints.pixels) / edge
 
 
 def _is_mostly_hidden(keypoints: Keypoints) -> bool:

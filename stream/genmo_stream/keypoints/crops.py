@@ -45,6 +45,10 @@ class Window:
         """The window about the same centre with `factor` times the edge."""
         return Window.centred(*self.centre, self.side * factor)
 
+    def rescaled(self, factor: float) -> "Window":
+        """The same window in a picture with `factor` times the resolution."""
+        return Window(self.x * factor, self.y * factor, self.side * factor)
+
     def toward(self, target: "Window", share: float) -> "Window":
         """Moves a share (0..1) of the way to the target, the edge on a logarithmic scale."""
         (x, y), (tx, ty) = self.centre, target.centre

@@ -4,6 +4,7 @@ import os
 import re
 import tempfile
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -58,6 +59,7 @@ class Landmarker:
 
     def _open(self) -> None:
         self._task = _create_task(self._model)
+        self._close = weakref.finalize(self, _close_task, self._task)
         self._calls = 0
         self._smoothed_visibility: NDArray[np.float64] | None = None
 
@@ -68,7 +70,7 @@ class Landmarker:
             crop: (CROP_SIZE, CROP_SIZE, 3) uint8 RGB; its window may move a little per call.
         """
         if self._calls == MAX_CALLS:
-            self._task.close()
+            self.close()
             self._open()
         self._calls += 1
         picture = mp.Image(image_format=mp.ImageFormat.SRGB, data=crop)
@@ -96,7 +98,7 @@ class Landmarker:
         self.look(np.zeros((CROP_SIZE, CROP_SIZE, 3), np.uint8))
 
     def close(self) -> None:
-        self._task.close()
+        self._close()
 
 
 class PrivateOptions(BaseOptions):  # type: ignore[misc]  # mediapipe has no types
@@ -121,6 +123,13 @@ def _create_task(model: PoseModel) -> vision.PoseLandmarker:
     )
     with quiet_stderr():
         return vision.PoseLandmarker.create_from_options(options)
+
+
+def _close_task(task: vision.PoseLandmarker) -> None:
+    try:
+        task.close()
+    except RuntimeError:  # never closed until the interpreter ends, when threads are gone
+        task._handle = None  # its __del__ would complain of that once more
 
 
 _NATIVE_CHATTER = re.compile(rb"INFO: |WARNING: (Read-only tensor|Logging before)|[IW]\d{4} ")

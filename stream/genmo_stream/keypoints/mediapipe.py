@@ -11,7 +11,6 @@
 """
 
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, Self
@@ -67,10 +66,14 @@ class MediaPipeStage:
         self._search = search
         self._landmarker = Landmarker(model)
         self._lock = threading.Lock()
-        self._window: Window | None = None  # where the person is followed
-        self._round: Iterator[Window] = iter(())  # what is left of the search's windows
-        self._looks_per_frame = EAGER_LOOKS
+        self._image_size = (0, 0)
         self._continuity = Continuity()
+        self._window: Window | None = None  # where the person is followed
+        self._start_search()
+
+    def _start_search(self) -> None:
+        self._round: list[Window] = []  # the search's windows still to look through, last first
+        self._looks_per_frame = EAGER_LOOKS
 
     def detect(self, image: NDArray[np.uint8], t_us: int) -> Keypoints | None:
         """Returns the person's landmarks in this picture, or None when nobody is seen.
@@ -86,18 +89,19 @@ class MediaPipeStage:
                 f"picture has shape {image.shape}, type {image.dtype}; expected (H, W, 3) uint8 RGB"
             )
         with self._lock:
+            self._adopt_size((image.shape[1], image.shape[0]))
             seen = self._follow(image) or self._find(image)
             if seen is None:
                 self._window = None
                 return None
             self._window = seen.next_window()
-            self._looks_per_frame, self._round = EAGER_LOOKS, iter(())
+            self._start_search()  # anew, once the person is lost
             landmarks = self._continuity.join(seen.pixels, seen.landmarks, t_us)
             return Keypoints(
                 pixels=landmarks.pixels,
                 confidence=landmarks.confidence,
                 world=landmarks.world,
-                image_size=(image.shape[1], image.shape[0]),
+                image_size=self._image_size,
             )
 
     def close(self) -> None:
@@ -115,6 +119,16 @@ class MediaPipeStage:
     ) -> None:
         self.close()
 
+    def _adopt_size(self, size: tuple[int, int]) -> None:
+        """Keeps hold of the person when the sender changes the picture's resolution."""
+        if size == self._image_size:
+            return
+        if self._window is not None:
+            self._window = self._window.rescaled(max(size) / max(self._image_size))
+        self._image_size = size
+        self._continuity = Continuity()
+        self._start_search()
+
     def _follow(self, image: NDArray[np.uint8]) -> _Sighting | None:
         """Looks where the person was; if they're gone, the detector looks there and around."""
         if self._window is None:
@@ -127,11 +141,10 @@ class MediaPipeStage:
 
     def _find(self, image: NDArray[np.uint8]) -> _Sighting | None:
         """Looks at the whole picture, then through the next small windows."""
-        height, width = image.shape[:2]
-        seen = self._look(image, whole(width, height), FOUND)
+        seen = self._look(image, whole(*self._image_size), FOUND)
         if seen is not None or self._window is not None:  # just lost: search from the next frame
             return seen
-        for window in self._next_windows(width, height):
+        for window in self._next_windows():
             seen = self._look(image, window, FOUND_IN_PART)
             for _ in range(CONFIRMING_LOOKS):
                 if seen is not None:
@@ -140,16 +153,16 @@ class MediaPipeStage:
                 return seen
         return None
 
-    def _next_windows(self, width: int, height: int) -> Iterator[Window]:
+    def _next_windows(self) -> list[Window]:
+        windows = search_windows(*self._image_size)
         if self._search == "full":
-            yield from search_windows(width, height)
-            return
-        for _ in range(self._looks_per_frame):
-            window = next(self._round, None)
-            if window is None:
-                self._round = iter(search_windows(width, height))
-                window = next(self._round)
-            yield window
+            return list(windows)
+        if not self._round:
+            self._round = list(reversed(windows))
+        taken = [self._round.pop() for _ in range(min(self._looks_per_frame, len(self._round)))]
+        if not self._round:
+            self._looks_per_frame = IDLE_LOOKS
+        return taken
 
     def _look(self, image: NDArray[np.uint8], window: Window, demands: Demands) -> _Sighting | None:
         crop = cut(image, window)
@@ -157,7 +170,7 @@ class MediaPipeStage:
         if landmarks is None:
             return None
         pixels = crop.to_picture(landmarks.points)
-        if not is_person(pixels, landmarks, (image.shape[1], image.shape[0]), demands):
+        if not is_person(pixels, landmarks, self._image_size, demands):
             self._landmarker.forget()
             return None
         return _Sighting(window, pixels, landmarks)
