@@ -17,11 +17,12 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from genmo_rt.errors import FileFormatError
+from genmo_rt.errors import FileFormatError, InputError
 
 AHEAD = 8  # pictures
 LOOP_BYTES = 256 << 20
 MAX_FPS = 120
+MIN_SIDE, MAX_SIDE = 16, 8192  # pixels
 SHORT_S = 0.5  # a video that ends this much before it says it does was cut off
 
 Luma420 = NDArray[np.uint8]
@@ -36,12 +37,17 @@ class Playback:
             it and the rest is black, so that people keep their proportions.
         fps: pictures per second.
     Raises:
+        InputError: size or fps can't be played.
         FileFormatError: the file can't be opened or holds no video.
     """
 
     def __init__(
         self, path: Path, *, size: tuple[int, int] | None, fps: float | None, loop: bool
     ) -> None:
+        if size is not None and not all(MIN_SIDE <= side <= MAX_SIDE for side in size):
+            raise InputError(f"size is {size}; expected sides from {MIN_SIDE} to {MAX_SIDE} px")
+        if fps is not None and not 1 <= fps <= MAX_FPS:
+            raise InputError(f"fps is {fps:g}; expected 1 to {MAX_FPS}")
         self._path = path
         self._loop = loop
         with _open(path) as container:

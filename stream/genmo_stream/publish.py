@@ -24,6 +24,7 @@ from aiortc.rtp import AnyRtcpPacket, RtcpSrPacket
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType, VideoFrame
 
+from genmo_rt.errors import InputError
 from genmo_stream import barcode
 from genmo_stream.capture import NTP_TO_UNIX_S
 from genmo_stream.errors import StreamError
@@ -85,12 +86,18 @@ async def publish(
         url: WHIP endpoint, http(s)://HOST:PORT/whip/STREAM.
         say: takes lines for the user.
     Raises:
+        InputError: size or fps can't be played, or the pictures are too narrow for a stamp.
         FileFormatError: the file is no video, or breaks off.
         PublishError: the server can't be reached, refuses, or ends the stream.
     """
     playback = await asyncio.to_thread(
         Playback, path, size=options.size, fps=options.fps, loop=options.loop
     )
+    if options.stamp and playback.width < barcode.MIN_WIDTH:
+        playback.close()
+        raise InputError(
+            f"a stamp needs pictures {barcode.MIN_WIDTH} px wide; these have {playback.width}"
+        )
     camera = _Camera(playback, options)
     connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     # No proxy from the environment: media goes straight to the server as well.

@@ -17,7 +17,7 @@ import pytest
 from av.audio.frame import AudioFrame
 from numpy.typing import NDArray
 
-from genmo_rt.errors import FileFormatError
+from genmo_rt.errors import FileFormatError, InputError
 from genmo_stream import barcode
 from genmo_stream.ingest import IngestConfig
 from genmo_stream.playback import AHEAD, Playback, planes
@@ -201,6 +201,20 @@ def test_a_server_that_ends_the_stream_is_noticed(tmp_path: Path) -> None:
                 await sending
 
     run(test())
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (SendOptions(size=(0, 480)), r"size is \(0, 480\); expected sides from 16 to 8192 px"),
+        (SendOptions(fps=0), "fps is 0; expected 1 to 120"),
+        (SendOptions(stamp=True, size=(160, 120)), "a stamp needs pictures 208 px wide"),
+    ],
+)
+def test_wishes_that_cannot_be_met_say_so(tmp_path: Path, options: SendOptions, said: str) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", frames=2)
+    with pytest.raises(InputError, match=said):
+        run(publish(clip, "http://127.0.0.1:9/whip/cam", options))
 
 
 def test_files_that_are_no_whole_video_say_so(tmp_path: Path) -> None:
