@@ -99,7 +99,7 @@ export class BodyScene {
     this.pose = null;
     this.fresh = false;
     for (const person of [...this.avatars.keys()]) this.remove(person);
-    this.viewpoint.release();
+    this.viewpoint.frame(RESTING.x, RESTING.z, false);
   }
 
   recentre(): void {
@@ -111,7 +111,7 @@ export class BodyScene {
   restyle(colours: SceneColours): void {
     this.colours = colours;
     this.grid.colour(colours.grid);
-    for (const [person, avatar] of this.avatars) this.colour(person, avatar);
+    [...this.avatars.values()].forEach((avatar, nth) => this.colour(nth, avatar));
     if (this.spare) this.colour(0, this.spare);
     this.invalidate();
   }
@@ -127,16 +127,16 @@ export class BodyScene {
     if (!avatar) {
       avatar = this.spare ?? new Avatar();
       this.spare = null;
-      this.colour(person, avatar);
+      this.colour(this.avatars.size, avatar);
       this.scene.add(avatar.group);
       this.avatars.set(person, avatar);
     }
     return avatar;
   }
 
-  private colour(person: number, avatar: Avatar): void {
+  private colour(nth: number, avatar: Avatar): void {
     const { bodies, pale } = this.colours;
-    avatar.colour(bodies[person % bodies.length] ?? "#888", pale);
+    avatar.colour(bodies[nth % bodies.length] ?? "#888", pale);
   }
 
   private invalidate(): void {

@@ -8,6 +8,7 @@ const SHOWN_WIDTH_M = 2.0;
 const FIELD_OF_VIEW = 30;
 const FREE_M = 0.2; // a person may move this far before the view follows
 const FOLLOW_SHARE = 0.1; // of the way beyond that, per pose
+const JUMP_M = 2; // farther than this the view goes there at once
 const KEY_TURN = Math.PI / 18;
 
 export class Viewpoint {
@@ -60,16 +61,11 @@ export class Viewpoint {
     if (!this.framed) return this.frame(x, z);
     const away = Math.hypot(x - this.target.x, z - this.target.z);
     if (away <= FREE_M) return;
-    const share = (FOLLOW_SHARE * (away - FREE_M)) / away;
+    const share = ((away > JUMP_M ? 1 : FOLLOW_SHARE) * (away - FREE_M)) / away;
     this.offset.set(x - this.target.x, 0, z - this.target.z).multiplyScalar(share);
     this.target.add(this.offset);
     this.camera.position.add(this.offset);
     this.controls.update();
-  }
-
-  /** Frames the next person anew. */
-  release(): void {
-    this.framed = false;
   }
 
   private key(event: KeyboardEvent): void {
