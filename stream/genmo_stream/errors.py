@@ -3,7 +3,10 @@
 StreamError (a GenmoError)
 ├── ConfigError    a flag, variable or config key is unknown or wrong
 ├── ServerFull     no room for another stream; says when to try again
+├── OfferError     an SDP offer can't be answered (offer.py)
 ├── SourceEnded    the publisher is gone (ingest.py)
+├── PublishError   a server refused or ended what we publish (publish.py)
+├── BenchError     a measurement could not be made (bench.py)
 └── WireError      a message isn't genmo.v1 (wire.py)
 """
 
