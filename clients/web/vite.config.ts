@@ -12,6 +12,8 @@ export default defineConfig({
     // Nothing is inlined as a data: URL, so that the page works under a strict content policy.
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 900,
+    // What is bundled is given away with the package: its licences go along.
+    license: { fileName: "licenses.md" },
   },
   server: {
     proxy: {

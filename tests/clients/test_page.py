@@ -145,6 +145,7 @@ def test_start_shows_a_tracked_body_and_stop_ends_the_stream(
     assert any(r.startswith("DELETE ") and "/whip/room/" in r for r in page.requests)
     assert httpx.get(f"{live_server.url}/v1/streams/room").json()["state"] == "ended"
     assert not any("/whip/" in request for request in viewer.requests)
+    assert all(live_server.url in request for request in page.requests + viewer.requests)
     assert page.complaints == []
     assert viewer.complaints == []
 
@@ -202,6 +203,24 @@ def test_a_stream_that_someone_else_publishes_is_explained(
     first.page.bring_to_front()
     first.wait(publish="live", stream_state="live")
     first.wait_for_poses(5)
+
+
+def test_the_same_token_takes_a_stream_over_and_keeps_it(
+    live_server: ServerProcess, browser: Browser
+) -> None:
+    """The page that lost its stream says so and does not fight for it."""
+    first = open_page(browser, f"{live_server.url}/?stream=moved#token=mine")
+    first.page.click("#start")
+    first.wait(publish="live", stream_state="live")
+    second = open_page(browser, f"{live_server.url}/?stream=moved#token=mine")
+    second.wait(stream_state="live")
+    second.page.click("#start")
+    second.wait(publish="live")
+    first.wait(publish="refused", stream_state="live")
+    assert "Someone else is publishing" in first.page.inner_text("#notice")
+    second.wait(publish="live", stream_state="live")
+    second.wait_for_poses(5)
+    assert second.complaints == []
 
 
 def test_the_page_comes_back_when_the_server_does(browser: Browser) -> None:
