@@ -11,7 +11,8 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,12 @@ SCORED = tuple(
     or name.endswith(("hip", "knee", "ankle", "shoulder", "elbow", "wrist"))
 )
 """Fifteen joints that validation scores; a clip that lacks one of them counts for the root only."""
+OTHER_SIDE = tuple(
+    LANDMARK_NAMES.index(
+        name.replace("left", "?").replace("right", "left").replace("?", "right"),
+    )
+    for name in LANDMARK_NAMES
+)
 LIMBS = ("shoulder|elbow|wrist|pinky|index|thumb", "hip|knee|ankle|heel|foot")
 
 
@@ -123,8 +130,9 @@ class Trainer:
         clips = batch.present.shape[0]
         delay = torch.randint(1, MAX_DELAY + 1, (clips,), generator=generator)
         delay[torch.rand(clips, generator=generator) < self.config.no_delay] = 0
-        confidence = drop_landmarks(batch.confidence, generator)
-        conditions = conditions_of(batch, confidence)
+        pixels, confidence = mistake_sides(batch.pixels, batch.confidence, generator)
+        seen = replace(batch, pixels=pixels, confidence=drop_landmarks(confidence, generator))
+        conditions = conditions_of(seen)
 
         self.model.train()
         with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bfloat16):
@@ -193,7 +201,7 @@ def validate(
     """Scores the model where the truth is known: all frames from the first sight of the person."""
     rows = []
     for batch in batches:
-        conditions = conditions_of(batch, batch.confidence)
+        conditions = conditions_of(batch)
         delays = torch.full((batch.present.shape[0],), delay)
         x = model(conditions, delays)[:, delay:]
         ahead = batch.present.shape[1] - delay
@@ -237,9 +245,29 @@ def average_gradients(model: Model) -> None:
         start += gradient.numel()
 
 
-def conditions_of(batch: TrainingBatch, confidence: Tensor) -> Conditions:
+def conditions_of(batch: TrainingBatch) -> Conditions:
     """What the model is told of a batch."""
-    return from_landmarks(batch.pixels, confidence, batch.intrinsics_given, batch.image_size)
+    return from_landmarks(batch.pixels, batch.confidence, batch.intrinsics_given, batch.image_size)
+
+
+def mistake_sides(
+    pixels: Tensor, confidence: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Takes the back for the front now and then: all of left and right change places.
+
+    MediaPipe does so for single frames and for half a second when it can't see the face.
+
+    Args:
+        pixels: (B, L, 33, 2).
+        confidence: (B, L, 33).
+        generator: decides.
+    """
+    clips, length = pixels.shape[:2]
+    chosen = spans(clips, length, 1, 0.06, 20, generator) | spans(
+        clips, length, 1, 0.1, 3, generator
+    )
+    order = torch.where(chosen, torch.tensor(OTHER_SIDE), torch.arange(len(OTHER_SIDE)))
+    return pixels.take_along_dim(order[..., None], dim=2), confidence.gather(2, order)
 
 
 def drop_landmarks(confidence: Tensor, generator: torch.Generator) -> Tensor:
@@ -252,16 +280,8 @@ def drop_landmarks(confidence: Tensor, generator: torch.Generator) -> Tensor:
         (B, L, 33) with zeros where something was hidden.
     """
     clips, length, count = confidence.shape
-
-    def spans(share: float, longest: int, items: int) -> Tensor:
-        """(B, L, items) bool, one span in each of that share of (clip, item) pairs."""
-        hit = torch.rand(clips, 1, items, generator=generator) < share
-        start = torch.randint(0, length, (clips, 1, items), generator=generator)
-        long = torch.randint(2, longest + 1, (clips, 1, items), generator=generator)
-        at = torch.arange(length)[None, :, None]
-        return hit & (at >= start) & (at < start + long)
-
-    hidden = spans(0.1, 20, count)  # single landmarks
+    some = partial(spans, clips, length, generator=generator)
+    hidden = some(count, 0.1, 20)  # single landmarks
     hidden |= torch.rand(clips, length, count, generator=generator) < 0.01
     sides = torch.tensor(
         [[name.startswith(s) for name in LANDMARK_NAMES] for s in ("left", "right")]
@@ -270,18 +290,29 @@ def drop_landmarks(confidence: Tensor, generator: torch.Generator) -> Tensor:
         [[any(p in name for p in limb.split("|")) for name in LANDMARK_NAMES] for limb in LIMBS]
     )
     limbs = (sides[:, None] & parts[None]).flatten(0, 1)  # (4, 33)
-    hidden |= (spans(0.06, 45, 4)[..., None] & limbs).any(2)
+    hidden |= (some(4, 0.06, 45)[..., None] & limbs).any(2)
     legs = torch.rand(clips, 1, 1, generator=generator) < 0.06
     hidden |= legs & parts[1]  # somebody at a desk
-    hidden |= spans(0.15, 15, 1)  # nobody
+    hidden |= some(1, 0.15, 15)  # nobody
     return confidence.masked_fill(hidden, 0)
+
+
+def spans(
+    clips: int, length: int, items: int, share: float, longest: int, generator: torch.Generator
+) -> Tensor:
+    """(clips, length, items) bool: one span of up to `longest` frames in a share of the pairs."""
+    hit = torch.rand(clips, 1, items, generator=generator) < share
+    start = torch.randint(0, length, (clips, 1, items), generator=generator)
+    lasts = torch.randint(1, longest + 1, (clips, 1, items), generator=generator)
+    frame = torch.arange(length)[None, :, None]
+    return hit & (frame >= start) & (frame < start + lasts)
 
 
 def measure_stats(batches: Iterable[TrainingBatch]) -> MotionStats:
     """Mean and standard deviation of the true motion vectors; contacts stay as logits."""
     rows = []
     for batch in batches:
-        conditions = conditions_of(batch, batch.confidence)
+        conditions = conditions_of(batch)
         vector = motion.encode(true_motion(batch), true_view(batch, conditions))
         rows.append(vector[batch.valid & conditions.present])
     vectors = torch.cat(rows)
