@@ -99,7 +99,7 @@ def test_turning_around_slowly_keeps_the_models_sides() -> None:
         np.testing.assert_array_equal(sides.order, np.arange(NUM_LANDMARKS))
 
 
-def test_half_a_swap_lowers_the_confidence_of_that_half() -> None:
+def test_half_a_swap_is_held_at_low_confidence() -> None:
     continuity = Continuity()
     for i in range(10):
         continuity.join(standing(i), seen(), i * FRAME_US)
@@ -110,8 +110,19 @@ def test_half_a_swap_lowers_the_confidence_of_that_half() -> None:
     steady = continuity.join(mixed, seen(), 10 * FRAME_US)
     np.testing.assert_allclose(steady.confidence[:23], 0.9 * DOUBT_CONFIDENCE)
     np.testing.assert_allclose(steady.confidence[23:], 0.9)
+    assert np.abs(steady.pixels[:23] - standing(10)[:23]).max() < 0.13 * SIZE
     after = continuity.join(standing(11), seen(), 11 * FRAME_US)
     np.testing.assert_allclose(after.confidence, 0.9)
+    np.testing.assert_allclose(after.pixels, standing(11), atol=0.02 * SIZE)
+
+
+def test_runner_crossing_the_picture_is_not_doubted() -> None:
+    continuity = Continuity()
+    for i in range(20):  # five body sizes a second
+        running = standing(i) + np.array([5 * SIZE * i * DT, 0], np.float32)
+        steady = continuity.join(running, seen(), i * FRAME_US)
+        np.testing.assert_allclose(steady.confidence, 0.9)
+        np.testing.assert_allclose(steady.pixels, running, atol=0.03 * SIZE)
 
 
 def test_somebody_elses_landmarks_are_not_blended_with_the_last_ones() -> None:

@@ -57,15 +57,17 @@ class Steady:
 class Continuity:
     """Joins each frame's landmarks to the person's last ones: sides kept, jitter smoothed.
 
+    Doubtful landmarks are held where they were, moved along with the rest, at low confidence.
     It starts afresh after a gap, or when the landmarks are clearly somebody else's.
     """
 
     def __init__(self) -> None:
-        self._last: NDArray[np.float32] | None = None
         self._t_us = 0
+        self._last: NDArray[np.float32] | None = None  # (33, 2) as the model gave them
         self._restart()
 
     def _restart(self) -> None:
+        self._steady: Steady | None = None
         self._sides = SideGuard()
         self._smooth_pixels = OneEuro(MIN_CUTOFF, BETA, SPEED_CUTOFF)
         self._smooth_world = OneEuro(MIN_CUTOFF, BETA, SPEED_CUTOFF)
@@ -77,14 +79,23 @@ class Continuity:
         if self._last is None or not 0 < gap_s < MAX_GAP_S or _is_elsewhere(pixels, self._last):
             self._restart()
             gap_s = MAX_GAP_S
-        self._last, self._t_us = pixels, t_us
         sides = self._sides.check(pixels, size, gap_s)
-        visibility = landmarks.visibility[sides.order]
-        return Steady(
-            pixels=self._smooth_pixels(pixels[sides.order], size, gap_s),
-            confidence=np.where(sides.doubtful, DOUBT_CONFIDENCE * visibility, visibility),
-            world=self._smooth_world(landmarks.world[sides.order], PERSON_M, gap_s),
+        named, world = pixels[sides.order], landmarks.world[sides.order]
+        confidence = landmarks.visibility[sides.order]
+        if self._steady is not None:
+            doubtful = sides.doubtful
+            steps = (named - self._steady.pixels)[~doubtful]
+            moved = np.median(steps, axis=0) if len(steps) else np.zeros(2, np.float32)
+            named = np.where(doubtful[:, None], self._steady.pixels + moved, named)
+            world = np.where(doubtful[:, None], self._steady.world, world)
+            confidence = np.where(doubtful, DOUBT_CONFIDENCE * confidence, confidence)
+        self._last, self._t_us = pixels, t_us
+        self._steady = Steady(
+            pixels=self._smooth_pixels(named, size, gap_s),
+            confidence=confidence,
+            world=self._smooth_world(world, PERSON_M, gap_s),
         )
+        return self._steady
 
 
 def _is_elsewhere(pixels: NDArray[np.float32], last: NDArray[np.float32]) -> bool:
@@ -151,7 +162,9 @@ class _HalfGuard:
 
     def check(self, pixels: NDArray[np.float32], size: float, dt: float) -> tuple[bool, bool]:
         """Returns whether to swap this frame's sides, and whether it is doubtful either way."""
-        plain, mirrored = pixels[self.landmarks], pixels[MIRROR[self.landmarks]]
+        # about their own middle: a runner crosses the picture fast, but turns around no faster
+        middle = pixels[self.landmarks].mean(axis=0)
+        plain, mirrored = pixels[self.landmarks] - middle, pixels[MIRROR[self.landmarks]] - middle
         doubt = False
         if self._last is not None:
             held, other = (mirrored, plain) if self._swapped else (plain, mirrored)
