@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from genmo_rt.clock import KEEP_S, MAX_CATCH_UP, TICK_HZ, Tick, TickClock
 
@@ -64,14 +66,54 @@ def test_a_frame_that_goes_back_in_time_is_dropped_and_changes_nothing() -> None
     assert (tick.index, tick.missed) == (31, 0)
 
 
-def test_a_clock_that_was_set_back_far_starts_anew_at_once() -> None:
+def test_a_clock_that_was_set_back_is_taken_on_at_once() -> None:
     clock = TickClock()
     clock.admit(EPOCH_US)
     clock.admit(EPOCH_US + 20_000_000)
-    assert clock.admit(EPOCH_US - 3_600_000_000) == Tick(0, 0.0, 0, restart=True, reset=True)
-    tick = clock.admit(EPOCH_US - 3_600_000_000 + 33_333)
+    tick = clock.admit(EPOCH_US + 16_000_000)
+    assert tick == Tick(720, 24.0, 0, restart=True, reset=False)
+    tick = clock.admit(EPOCH_US + 16_033_334)
     assert tick is not None
-    assert tick.index == 1
+    assert (tick.index, tick.missed, tick.restart) == (721, 0, False)
+
+
+def test_a_clock_that_was_set_back_by_over_ten_seconds_starts_everything_anew() -> None:
+    clock = TickClock()
+    clock.admit(EPOCH_US)
+    clock.admit(EPOCH_US + 20_000_000)
+    tick = clock.admit(EPOCH_US - 3_600_000_000)
+    assert tick is not None
+    assert (tick.restart, tick.reset) == (True, True)
+    following = clock.admit(EPOCH_US - 3_600_000_000 + 33_334)
+    assert following is not None
+    assert (following.index, following.missed) == (tick.index + 1, 0)
+
+
+@given(
+    st.lists(
+        st.integers(-20_000_000, 20_000_000)
+        | st.integers(0, 100_000)
+        | st.sampled_from([-1_000_000, -1_000_001, -10_000_000, -10_000_001]),
+        max_size=60,
+    )
+)
+def test_whatever_a_capture_clock_does_ticks_grow_and_only_frames_just_behind_are_refused(
+    steps_us: list[int],
+) -> None:
+    clock = TickClock()
+    now_us = last_us = EPOCH_US
+    last = clock.admit(EPOCH_US)
+    assert last is not None
+    for step_us in steps_us:
+        now_us += step_us
+        tick = clock.admit(now_us)
+        if tick is None:
+            assert last_us - 1_000_000 <= now_us < last_us + 40_000
+            continue
+        assert tick.index > last.index
+        assert tick.t > last.t
+        assert tick.missed == (0 if tick.restart else tick.index - last.index - 1)
+        last, last_us = tick, now_us
 
 
 def test_up_to_45_missed_ticks_are_caught_up() -> None:
