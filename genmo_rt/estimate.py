@@ -32,6 +32,9 @@ from genmo_rt.world import World
 
 Array = NDArray[np.float64]
 
+# A view's scale is about 0.45 m on the body: 1.5 of them and 8 m/s.
+CUT_SCALES = 1.5
+FASTEST_SCALES_PER_S = 18.0
 FADE_S = 1.0  # an unseen person's velocity fades with this time constant
 
 
@@ -174,6 +177,7 @@ class StreamEstimator:
         self._cache = cache
         self._pending: deque[_Observed] = deque(maxlen=self._delay + 1)
         self._view: View | None = None
+        self._t_view = 0.0
         self._t_seen = 0.0
         self._rollout = Rollout()
         self._refiner = Refiner(self._intrinsics)
@@ -189,6 +193,10 @@ class StreamEstimator:
         present = bool(conditions.present)
         if not present and self._view is None:
             return None  # nobody was ever seen: the caches wait for the first frame
+        if present:
+            if self._is_cut(conditions.view, t):
+                self._restart()
+            self._t_view = t
         self._view = conditions.view
         out = self._model.step(conditions.to(self._cache.keys.device), self._cache)
         self._pending.append(
@@ -199,6 +207,13 @@ class StreamEstimator:
         observed = self._pending[0]
         vector = self._estimator.checkpoint.stats.denormalise(out).cpu()
         return self._pose(observed, motion.decode(vector, observed.view)), observed.framed
+
+    def _is_cut(self, view: View, t: float) -> bool:
+        """Whether the person is where nobody could have gone since they were last seen."""
+        if self._view is None:
+            return False
+        moved = float((view.centre - self._view.centre).norm() / view.scale)
+        return moved > CUT_SCALES + FASTEST_SCALES_PER_S * (t - self._t_view)
 
     def _pose(self, observed: _Observed, decoded: motion.Motion) -> Pose:
         """One decoded motion vector (leading dimension 1) and its evidence to a pose."""

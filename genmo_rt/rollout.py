@@ -64,8 +64,8 @@ class FusionNoise:
         velocity: error of the velocity, metres per second, taken as constant over `memory`.
         lateral: error of the seen root across the viewing ray, metres at 1 m distance.
         depth: its error along the viewing ray, metres at 1 m distance.
-        memory: seconds over which both errors stay the same; samples within it are not
-            independent.
+        memory: seconds over which the errors of velocity and depth stay the same; samples
+            within it are not independent.
     """
 
     velocity: float = 0.15
@@ -98,7 +98,7 @@ class Rollout:
         self._path.advance(t, velocity)
         self._t = t
         self.position = position.astype(np.float64)
-        self._covariance = self._seen_covariance(self.position)
+        self._covariance = self._seen_covariance(self.position, self._noise.memory)
 
     def step(
         self, t: float, velocity: NDArray[np.float64], seen: NDArray[np.float64] | None
@@ -120,17 +120,17 @@ class Rollout:
         self.position = self.position + self._path.advance(t, velocity)
         self._covariance = self._covariance + np.eye(3) * (noise.velocity**2 * noise.memory * dt)
         if seen is not None:
-            # Errors that last `memory` make its samples count as one.
-            repeats = max(2 * noise.memory / max(dt, 1e-3), 1.0)
-            spread = self._covariance + self._seen_covariance(seen) * repeats
+            spread = self._covariance + self._seen_covariance(seen, dt)
             gain = np.linalg.solve(spread, self._covariance).T
             self.position = self.position + gain @ (seen - self.position)
             self._covariance = (np.eye(3) - gain) @ self._covariance
         return self.position
 
-    def _seen_covariance(self, seen: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _seen_covariance(self, seen: NDArray[np.float64], dt: float) -> NDArray[np.float64]:
         distance = max(float(np.linalg.norm(seen)), 0.1)
         ray = seen / distance
         along = np.outer(ray, ray)
+        # Depth errors that last `memory` make its samples count as one.
+        repeats = max(2 * self._noise.memory / max(dt, 1e-3), 1.0)
         lateral, depth = self._noise.lateral * distance, self._noise.depth * distance
-        return np.asarray(lateral**2 * (np.eye(3) - along) + depth**2 * along)
+        return np.asarray(lateral**2 * (np.eye(3) - along) + depth**2 * repeats * along)

@@ -14,9 +14,10 @@ MAX_TURN_PER_S = np.radians(2.0)
 MAX_RISE_PER_S = 0.05  # metres
 PRIOR_TICKS = 15.0  # a level camera counts as half a second of observed gravity
 MEMORY_TICKS = 450.0  # later observations replace those of 15 s ago
-TURN_SCALE = np.radians(12.0)  # gravity further from the mean than this counts less
+TURN_SCALE = np.radians(25.0)  # gravity further from the mean than this counts less
 FLOOR_MEMORY = 60.0  # contacts over which the floor is averaged
-MIN_CONTACT = 0.5  # a foot below this probability says nothing of the floor
+MIN_CONTACT = 0.5  # a foot below this probability says nothing of the floor ...
+MAX_SINKING_M = 0.05  # ... unless it is this far under it
 LEVEL_UP_CAM = np.array([0.0, -1.0, 0.0])
 
 
@@ -100,7 +101,7 @@ class World:
 
     def _remember_floor(self, heights: Array, contact: Array) -> None:
         """A running mean of the height at which resting soles are seen."""
-        resting = contact >= MIN_CONTACT
+        resting = (contact >= MIN_CONTACT) | (heights < -MAX_SINKING_M)
         if not resting.any():
             return
         height = float(heights[resting].min())

@@ -117,6 +117,15 @@ def test_a_jump_does_not_move_the_floor() -> None:
     assert world.camera_height == pytest.approx(CAMERA_HEIGHT, abs=1e-6)
 
 
+def test_feet_far_under_the_floor_lower_it_whatever_their_contacts_say() -> None:
+    R = _camera(0)
+    world = World()
+    world.start(0.0, _to_cam(SOLES + np.array([0, 0.2, 0]), R))
+    for i in range(1, 301):
+        world.observe(i / 30, R[1], _to_cam(SOLES, R), np.zeros(4))
+    assert world.points(_to_cam(SOLES, R))[:, 1].min() > -0.06
+
+
 def test_two_persons_at_one_time_do_not_double_the_slew() -> None:
     soles_cam = _to_cam(SOLES, _camera(20))
     world = World()
