@@ -1,5 +1,5 @@
 /** One person in the scene: a skinned body that takes the stream's rotations, and its shadow. */
-import { Box3, Color, Group, MathUtils, MeshStandardMaterial, Quaternion, Vector3 } from "three";
+import { Box3, Color, Group, MathUtils, MeshLambertMaterial, Quaternion, Vector3 } from "three";
 import { JOINT_NAMES, type PersonState, type PosePerson } from "../client/pose";
 import type { BodyModel } from "./body-model";
 import { ContactShadow } from "./contact-shadow";
@@ -21,7 +21,7 @@ const FORWARD = new Vector3(0, 0, 1);
 
 export class Avatar {
   readonly group = new Group();
-  private readonly material = new MeshStandardMaterial({ roughness: 0.72 });
+  private readonly material = new MeshLambertMaterial();
   private readonly shadow = new ContactShadow();
   private readonly own = new Color();
   private readonly pale = new Color();

@@ -88,7 +88,7 @@ export class Capture {
     this.picture?.close();
     this.picture = null;
     this.frame.dataset["on"] = "false";
-    this.frame.style.aspectRatio = "";
+    this.frame.style.removeProperty("--aspect");
   }
 
   private chosen(): void {
@@ -108,7 +108,8 @@ export class Capture {
 
   private fitFrame(): void {
     const { videoWidth, videoHeight } = this.video;
-    if (videoWidth > 0) this.frame.style.aspectRatio = `${videoWidth} / ${videoHeight}`;
+    if (videoWidth > 0)
+      this.frame.style.setProperty("--aspect", (videoWidth / videoHeight).toFixed(4));
   }
 
   /** Lists the cameras, and the file in use among them; keeps what was chosen. */

@@ -1,10 +1,19 @@
 /**
  * A soft shadow on the floor, computed from a few spheres along the body.
  *
- * Cheaper than a shadow map, which would skin the mesh a second time, and soft by nature: each
- * sphere hides cos(angle) · r²/d² of the sky (Quilez, "sphere ambient occlusion").
+ * Each sphere hides cos(angle) · r²/d² of the sky (Quilez, "sphere ambient occlusion"). Computed
+ * here into a small texture, it costs a fraction of a shadow map, which would skin the mesh twice.
  */
-import { type Bone, CircleGeometry, Mesh, ShaderMaterial, Vector3, Vector4 } from "three";
+import {
+  BackSide,
+  type Bone,
+  DataTexture,
+  LinearFilter,
+  Mesh,
+  MeshBasicMaterial,
+  PlaneGeometry,
+  Vector3,
+} from "three";
 
 /** Joint index and radius in metres. */
 const SPHERES: readonly (readonly [number, number])[] = [
@@ -25,69 +34,87 @@ const SPHERES: readonly (readonly [number, number])[] = [
   [20, 0.06],
   [21, 0.06],
 ];
-const RADIUS_M = 1.2;
+const MOST_HIDDEN = 0.6; // by one sphere, so that a foot's shadow isn't a hole
+const REACH_M = 1.1; // from the pelvis
 const ABOVE_FLOOR_M = 0.002;
+const TEXELS = 64;
+const TEXEL_M = (2 * REACH_M) / TEXELS;
 
 export class ContactShadow {
-  readonly mesh: Mesh<CircleGeometry, ShaderMaterial>;
-  private readonly spheres = SPHERES.map(([, radius]) => new Vector4(0, 1, 0, radius));
-  private readonly position = new Vector3();
+  readonly mesh: Mesh<PlaneGeometry, MeshBasicMaterial>;
+  private readonly pixels = new Uint8Array(4 * TEXELS * TEXELS); // black, only alpha changes
+  private readonly texture = new DataTexture(this.pixels, TEXELS, TEXELS);
+  private readonly light = new Float32Array(TEXELS * TEXELS);
+  private readonly edge = edgeFade();
+  private readonly at = new Vector3();
 
   constructor() {
-    const geometry = new CircleGeometry(RADIUS_M, 40).rotateX(-Math.PI / 2);
-    const material = new ShaderMaterial({
+    this.texture.magFilter = LinearFilter;
+    this.texture.minFilter = LinearFilter;
+    // Rows of the texture run along +z, so the plane is turned to have its v there too.
+    const geometry = new PlaneGeometry(2 * REACH_M, 2 * REACH_M).rotateX(Math.PI / 2);
+    const material = new MeshBasicMaterial({
+      map: this.texture,
       transparent: true,
       depthWrite: false,
-      uniforms: { spheres: { value: this.spheres }, strength: { value: 1 } },
-      vertexShader: VERTEX,
-      fragmentShader: FRAGMENT,
     });
+    material.side = BackSide; // turned so, its back is up
     this.mesh = new Mesh(geometry, material);
   }
 
-  /** Follows the bones; their world matrices are up to date. */
+  /** How much of the floor's light is missing below a point of the floor; 0..1. */
+  darknessAt(x: number, z: number): number {
+    const column = Math.floor((x - this.mesh.position.x + REACH_M) / TEXEL_M);
+    const row = Math.floor((z - this.mesh.position.z + REACH_M) / TEXEL_M);
+    if (column < 0 || column >= TEXELS || row < 0 || row >= TEXELS) return 0;
+    return (this.pixels[4 * (row * TEXELS + column) + 3] ?? 0) / 255;
+  }
+
+  /** Follows the bones, whose world matrices are up to date. */
   follow(bones: readonly Bone[], strength: number): void {
-    SPHERES.forEach(([joint], i) => {
+    const pelvis = bones[0];
+    if (!pelvis) return;
+    this.at.setFromMatrixPosition(pelvis.matrixWorld);
+    this.mesh.position.set(this.at.x, ABOVE_FLOOR_M, this.at.z);
+    this.light.fill(1);
+    for (const [joint, radius] of SPHERES) {
       const bone = bones[joint];
-      const sphere = this.spheres[i];
-      if (!bone || !sphere) return;
-      this.position.setFromMatrixPosition(bone.matrixWorld);
-      sphere.set(this.position.x, this.position.y, this.position.z, sphere.w);
-      if (i === 0) this.mesh.position.set(this.position.x, ABOVE_FLOOR_M, this.position.z);
-    });
-    const uniform = this.mesh.material.uniforms["strength"];
-    if (uniform) uniform.value = strength;
+      if (!bone) continue;
+      this.at.setFromMatrixPosition(bone.matrixWorld).sub(this.mesh.position);
+      this.cast(this.at, radius * radius);
+    }
+    for (let i = 0; i < this.light.length; i++)
+      this.pixels[4 * i + 3] = 255 * strength * (1 - this.light[i]!) * this.edge[i]!;
+    this.texture.needsUpdate = true;
   }
 
   dispose(): void {
     this.mesh.geometry.dispose();
     this.mesh.material.dispose();
+    this.texture.dispose();
+  }
+
+  private cast({ x, y, z }: Vector3, radiusSquared: number): void {
+    const height = Math.max(y, 0.01);
+    for (let row = 0; row < TEXELS; row++) {
+      const dz = (row + 0.5) * TEXEL_M - REACH_M - z;
+      const apart = dz * dz + height * height;
+      for (let column = 0; column < TEXELS; column++) {
+        const dx = (column + 0.5) * TEXEL_M - REACH_M - x;
+        const squared = dx * dx + apart;
+        const hidden = (height * radiusSquared) / (squared * Math.sqrt(squared));
+        this.light[row * TEXELS + column]! *= 1 - Math.min(hidden, MOST_HIDDEN);
+      }
+    }
   }
 }
 
-const VERTEX = /* glsl */ `
-varying vec3 vWorld;
-varying float vEdge;
-void main() {
-  vec4 world = modelMatrix * vec4(position, 1.0);
-  vWorld = world.xyz;
-  vEdge = length(position.xz) / ${RADIUS_M.toFixed(1)};
-  gl_Position = projectionMatrix * viewMatrix * world;
-}`;
-
-const FRAGMENT = /* glsl */ `
-uniform vec4 spheres[${SPHERES.length}];
-uniform float strength;
-varying vec3 vWorld;
-varying float vEdge;
-void main() {
-  float light = 1.0;
-  for (int i = 0; i < ${SPHERES.length}; i++) {
-    vec3 to = spheres[i].xyz - vWorld;
-    float squared = max(dot(to, to), 1e-4);
-    float hidden = max(to.y, 0.0) * inversesqrt(squared) * spheres[i].w * spheres[i].w / squared;
-    light *= 1.0 - min(hidden, 0.6);
-  }
-  float fade = 1.0 - smoothstep(0.55, 1.0, vEdge);
-  gl_FragColor = vec4(0.0, 0.0, 0.0, (1.0 - light) * fade * strength);
-}`;
+/** (TEXELS²) 1 in the middle, falling to 0 before the texture's edge. */
+function edgeFade(): Float32Array {
+  return Float32Array.from({ length: TEXELS * TEXELS }, (_, i) => {
+    const x = ((i % TEXELS) + 0.5) / (TEXELS / 2) - 1;
+    const z = (Math.floor(i / TEXELS) + 0.5) / (TEXELS / 2) - 1;
+    const away = Math.min(1, Math.max(0, (1 - Math.hypot(x, z)) / 0.5));
+    return away * away * (3 - 2 * away);
+  });
+}
