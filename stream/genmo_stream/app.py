@@ -46,13 +46,13 @@ def create_app(config: ServerConfig, streams: Streams) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        forget = asyncio.create_task(streams.forget_idle())
+        tending = asyncio.create_task(streams.tend())
         try:
             yield
         finally:
-            forget.cancel()
+            tending.cancel()
             with suppress(asyncio.CancelledError):
-                await forget
+                await tending
             await streams.close()
 
     routes: list[BaseRoute] = [

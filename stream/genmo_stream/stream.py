@@ -7,13 +7,11 @@ estimator works on this one; frames that come meanwhile wait in the source, wher
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import replace
 
-from genmo_rt.camera import Intrinsics
-from genmo_rt.clock import KEEP_S, Tick, TickClock
+from genmo_rt.clock import KEEP_S, TickClock
 from genmo_rt.estimate import Estimator, StreamEstimator
 from genmo_rt.keypoints import Keypoints
 from genmo_rt.pose import Pose
@@ -22,8 +20,9 @@ from genmo_stream.hub import Hub
 from genmo_stream.ingest import FrameSource, SourceEnded
 from genmo_stream.keypoints import KeypointStage
 from genmo_stream.metrics import Ledger, Rate
+from genmo_stream.solvers import Seen, Solvers
 from genmo_stream.subjects import Subjects
-from genmo_stream.tracking import Observation, PersonState, PersonTracker
+from genmo_stream.tracking import PersonState, PersonTracker
 from genmo_stream.whip import PublishOptions
 from genmo_stream.wire import (
     ErrorMessage,
@@ -32,32 +31,16 @@ from genmo_stream.wire import (
     PoseMessage,
     PosePerson,
     Stages,
-    StateName,
     Stats,
     StreamState,
 )
 
-STALL_S = 3.0  # without a frame for this long a stream is stalled
-REPORT_PERIOD_S = 1.0
-ASPECT_TOLERANCE = 0.01  # encoders round sides to even numbers when they scale a picture
+STALL_S = 3.0  # without media for this long a stream is stalled
 
 logger = logging.getLogger(__name__)
 
 FrameTap = Callable[[Frame], None]
 """Called with every frame that is used, in the 2D stage's thread (the bench reads barcodes)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A frame after the 2D stage; the picture itself is gone."""
-
-    number: int
-    t_capture_us: int
-    decode_ms: float
-    keypoints_ms: float
-    image_size: tuple[int, int]
-    tick: Tick
-    observation: Observation
 
 
 class Stream:
@@ -74,26 +57,33 @@ class Stream:
         make_stage: Callable[[], KeypointStage],
         *,
         tap: FrameTap | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Starts a stream that nobody publishes yet.
+
+        Args:
+            name: as in its URLs.
+            hub: its viewers.
+            estimator: weights and body.
+            make_stage: makes a 2D stage for each publisher; called in that stage's thread.
+            tap: sees every frame that is used.
+            clock: seconds, steady; the same that sources use.
+        """
         self.name = name
         self.hub = hub
         self.ledger = Ledger()
         self.subjects = Subjects(hub, estimator.body.name)
-        self._estimator = estimator
+        self._solvers = Solvers(estimator)
         self._make_stage = make_stage
         self._tap = tap
+        self._now = clock
         self._clock = TickClock()
         self._tracker = PersonTracker()
-        self._solver: StreamEstimator | None = None
-        self._person: int | None = None  # whose pose the solver estimates
-        self._image_size = (0, 0)
-        self._pending: deque[Seen] = deque()  # frames whose poses are still to come
-        self._options = PublishOptions()
         self._source: FrameSource | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._ended_at = time.monotonic() - KEEP_S
-        self._fps_in = Rate(time.monotonic)
-        self._fps_out = Rate(time.monotonic)
+        self._tasks: set[asyncio.Task[None]] = set()  # of this publisher, and of one that ends
+        self._turn = asyncio.Lock()  # held by the publisher that is served
+        self._used_at = clock()
+        self._fps_out = Rate(clock)
         self._past_received = 0
         self._past_dropped = 0
         self._late = 0
@@ -106,7 +96,7 @@ class Stream:
     @property
     def idle(self) -> bool:
         """Whether nothing would be lost by forgetting this stream."""
-        rested = time.monotonic() - self._ended_at >= KEEP_S
+        rested = self._now() - self._used_at >= KEEP_S
         return not self.live and rested and self.hub.viewer_count == 0
 
     @property
@@ -123,157 +113,157 @@ class Stream:
     @property
     def fps_in(self) -> float:
         """Frames per second that arrive now."""
-        return self._fps_in.per_second()
+        return round(self._source.fps_in, 1) if self._source else 0.0
 
     @property
     def fps_out(self) -> float:
         """Pose messages per second published now."""
         return self._fps_out.per_second()
 
+    def touch(self) -> None:
+        """Keeps the stream for KEEP_S more: somebody is about to use it."""
+        self._used_at = self._now()
+
     def start(self, source: FrameSource, options: PublishOptions) -> None:
         """Takes a publisher's frames; the publisher before it is ended first."""
-        previous, self._source = self._task, source
-        self._task = asyncio.create_task(
-            self._run(source, options, previous), name=f"stream {self.name}"
-        )
+        self._cancel()
+        self._count_past()
+        self._source = source
+        task = asyncio.create_task(self._run(source, options), name=f"stream {self.name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
         """Ends the publisher, if any, and waits for the stream's tasks."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        self._cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _run(
-        self, source: FrameSource, options: PublishOptions, previous: asyncio.Task[None] | None
-    ) -> None:
-        if previous is not None:
-            previous.cancel()
-            await asyncio.gather(previous, return_exceptions=True)
-        if options != self._options:
-            self._solver, self._options = None, options
-        self._pending.clear()
-        handoff: asyncio.Queue[Seen] = asyncio.Queue(maxsize=1)
+    def report(self) -> None:
+        """Tells viewers how the stream goes; to be called once a second."""
+        state, source = self.hub.state, self._source
+        if source is not None and state.state == "live":
+            silent = self._now() - source.last_media_monotonic > STALL_S
+            state = replace(state, state="stalled" if silent else "live")
+        self.hub.set_state(replace(state, fps_in=self.fps_in))
+        total = self.ledger.percentiles().get("total")
+        latency = LatencyMs(total.p50, total.p95) if total else LatencyMs(0.0, 0.0)
+        self.hub.set_stats(Stats(self.fps_in, self.fps_out, self.dropped, latency))
+
+    async def _run(self, source: FrameSource, options: PublishOptions) -> None:
         try:
-            async with asyncio.TaskGroup() as group:
-                others = (
-                    group.create_task(self._estimate(handoff)),
-                    group.create_task(self._report(source)),
-                )
-                await self._observe(source, handoff)
-                await handoff.join()
-                for task in others:
-                    task.cancel()
+            async with self._turn:
+                await self._serve(source, options)
         except* Exception:
             logger.exception("stream %s: a stage failed; its publisher is disconnected", self.name)
+            self._solvers.forget()  # whatever broke in there is not kept
             self.hub.send(ErrorMessage("internal", "a stage of this stream failed; publish again"))
         finally:
-            self._past_received += source.received
-            self._past_dropped += source.dropped
-            self._ended_at = time.monotonic()
+            self.touch()
             if self._source is source:
+                self._count_past()
                 self._source = None
                 self.subjects.clear()
-                self._set_state("ended", source)
+                self.hub.set_state(replace(self.hub.state, state="ended", fps_in=0.0))
             await source.close()
 
-    async def _observe(self, source: FrameSource, handoff: asyncio.Queue[Seen]) -> None:
+    def _cancel(self) -> None:
+        for task in self._tasks:
+            if not task.cancelling():  # else it is closing what it holds: let it
+                task.cancel()
+
+    def _count_past(self) -> None:
+        """Adds up what the publisher that ends now has sent."""
+        if self._source is not None:
+            self._past_received += self._source.received
+            self._past_dropped += self._source.dropped
+
+    async def _serve(self, source: FrameSource, options: PublishOptions) -> None:
+        """Frames → poses, until the publisher is gone."""
+        self._solvers.adopt(options)
+        handoff: asyncio.Queue[Seen] = asyncio.Queue(maxsize=1)
+        eye = ThreadPoolExecutor(1, f"{self.name} 2D")
+        mind = ThreadPoolExecutor(1, f"{self.name} model")
+        try:
+            async with asyncio.TaskGroup() as group:
+                estimating = group.create_task(self._estimate(handoff, mind))
+                await self._observe(source, handoff, eye)
+                await handoff.join()
+                estimating.cancel()
+        finally:
+            eye.shutdown(wait=False)
+            await asyncio.to_thread(mind.shutdown)  # the next publisher has the same solver
+
+    async def _observe(
+        self, source: FrameSource, handoff: asyncio.Queue[Seen], eye: ThreadPoolExecutor
+    ) -> None:
         """Frames → keypoints → states, until the publisher is gone."""
         loop = asyncio.get_running_loop()
-        with ThreadPoolExecutor(1, f"{self.name} 2D") as eye:
-            stage = await loop.run_in_executor(eye, self._make_stage)
-            try:
-                while True:
-                    frame = await source.next()
-                    self._fps_in.tick()
-                    if self.hub.state.state != "live":
-                        self._set_state("live", source)
-                    tick = self._clock.admit(frame.t_capture_us)
-                    if tick is None:
-                        self._late += 1
-                        continue
-                    started = time.perf_counter()
-                    keypoints = await loop.run_in_executor(eye, self._look, stage, frame)
-                    height, width = frame.image.shape[:2]
-                    seen = Seen(
-                        number=frame.number,
-                        t_capture_us=frame.t_capture_us,
-                        decode_ms=frame.decode_ms,
-                        keypoints_ms=(time.perf_counter() - started) * 1e3,
-                        image_size=(width, height),
-                        tick=tick,
-                        observation=self._tracker.update(keypoints, tick.t),
-                    )
-                    del frame  # the picture ends here
-                    await handoff.put(seen)
-            except SourceEnded:
-                return
-            finally:
-                stage.close()
+        made = eye.submit(self._make_stage)
+        try:
+            stage = await asyncio.wrap_future(made)
+            while True:
+                frame = await source.next()
+                self._follow(frame)
+                tick = self._clock.admit(frame.t_capture_us)
+                if tick is None:
+                    self._late += 1
+                    continue
+                started = time.perf_counter()
+                keypoints = await loop.run_in_executor(eye, self._look, stage, frame)
+                height, width = frame.image.shape[:2]
+                seen = Seen(
+                    number=frame.number,
+                    t_capture_us=frame.t_capture_us,
+                    decode_ms=frame.decode_ms,
+                    keypoints_ms=(time.perf_counter() - started) * 1e3,
+                    image_size=(width, height),
+                    tick=tick,
+                    observation=self._tracker.update(keypoints, tick.t),
+                )
+                del frame  # the picture ends here
+                await handoff.put(seen)
+        except SourceEnded:
+            return
+        finally:
+            eye.submit(lambda: made.result().close())  # after what it still works on
+
+    def _follow(self, frame: Frame) -> None:
+        """Frames come: the stream is live, with this frame's clock."""
+        state = self.hub.state
+        if (state.state, state.capture_clock) != ("live", frame.clock):
+            self.hub.set_state(StreamState("live", frame.clock, self.fps_in))
 
     def _look(self, stage: KeypointStage, frame: Frame) -> Keypoints | None:
         if self._tap is not None:
             self._tap(frame)
         return stage.detect(frame.image, frame.t_capture_us)
 
-    async def _estimate(self, handoff: asyncio.Queue[Seen]) -> None:
+    async def _estimate(self, handoff: asyncio.Queue[Seen], mind: ThreadPoolExecutor) -> None:
         """Keypoints → poses → viewers."""
         loop = asyncio.get_running_loop()
-        with ThreadPoolExecutor(1, f"{self.name} model") as mind:
-            while True:
-                seen = await handoff.get()
-                try:
-                    solver = self._solver_for(seen)
-                    started = time.perf_counter()
-                    poses = await loop.run_in_executor(
-                        mind, solver.advance, seen.tick, seen.observation.keypoints
-                    )
-                    model_ms = (time.perf_counter() - started) * 1e3
-                    by_time = {pose.t: pose for pose, _ in poses}
-                    for due in self._due(seen):
-                        self._publish(due, solver, by_time.get(due.tick.t), model_ms)
-                finally:
-                    handoff.task_done()
-
-    def _solver_for(self, seen: Seen) -> StreamEstimator:
-        """The estimator of who is seen; a new one for a new person or another camera."""
-        width, height = seen.image_size
-        person = seen.observation.person
-        known = self._solver
-        if known is not None:
-            turned = (width / height) / (self._image_size[0] / self._image_size[1]) - 1
-            if abs(turned) > ASPECT_TOLERANCE:
-                known = None  # a turned phone is another camera, in another world
-            elif person in (None, self._person) or self._person is None:
-                self._person = person or self._person
-                return known
-        self._person = person
-        self._image_size = seen.image_size
-        options = self._options
-        self._solver = self._estimator.stream(
-            Intrinsics.of_picture(width, height, options.fov),
-            height_m=options.height_m,
-            delay=options.delay,
-            world=known.world if known is not None else None,
-        )
-        return self._solver
-
-    def _due(self, seen: Seen) -> list[Seen]:
-        """The frames whose poses come with this one: itself, or those `delay` ticks ago."""
-        self._pending.append(seen)
-        due = []
-        while (
-            self._pending and self._pending[0].tick.index <= seen.tick.index - self._options.delay
-        ):
-            due.append(self._pending.popleft())
-        return due
+        while True:
+            seen = await handoff.get()
+            try:
+                solver = self._solvers.of(seen)
+                started = time.perf_counter()
+                poses = await loop.run_in_executor(
+                    mind, solver.advance, seen.tick, seen.observation.keypoints
+                )
+                model_ms = (time.perf_counter() - started) * 1e3
+                by_time = {pose.t: pose for pose, _ in poses}
+                for due in self._solvers.due(seen):
+                    self._publish(due, solver, by_time.get(due.tick.t), model_ms)
+            finally:
+                handoff.task_done()
 
     def _publish(
         self, seen: Seen, solver: StreamEstimator, pose: Pose | None, model_ms: float
     ) -> None:
         observation = seen.observation
-        self.subjects.update(observation.person, solver)
         persons: tuple[PosePerson, ...] = ()
-        flags = PoseFlag(0)
+        flags = PoseFlag.NONE
+        if observation.person is None or pose is not None:
+            self.subjects.update(observation.person, solver)
         if observation.person is not None and pose is not None:
             person = PosePerson.from_pose(
                 observation.person, observation.state, pose, observation.keypoints
@@ -293,17 +283,3 @@ class Stream:
         self._fps_out.tick()
         total_ms = (time.time() * 1e6 - seen.t_capture_us) / 1e3
         self.ledger.add(seen.decode_ms, seen.keypoints_ms, model_ms, total_ms)
-
-    def _set_state(self, state: StateName, source: FrameSource) -> None:
-        self.hub.set_state(StreamState(state, source.clock, self.fps_in))
-
-    async def _report(self, source: FrameSource) -> None:
-        """State changes and stats, once a second, while a publisher is connected."""
-        self._set_state("waiting", source)
-        while True:
-            await asyncio.sleep(REPORT_PERIOD_S)
-            if time.monotonic() - source.last_media_monotonic > STALL_S and source.received:
-                self._set_state("stalled", source)
-            total = self.ledger.percentiles().get("total")
-            latency = LatencyMs(total.p50, total.p95) if total else LatencyMs(0.0, 0.0)
-            self.hub.set_stats(Stats(self.fps_in, self.fps_out, self.dropped, latency))

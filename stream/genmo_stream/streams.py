@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 
-from genmo_rt.clock import KEEP_S
 from genmo_rt.estimate import Estimator
 from genmo_stream.errors import ServerFull
 from genmo_stream.hub import Hub
@@ -14,6 +13,7 @@ from genmo_stream.stream import FrameTap, Stream
 from genmo_stream.whip import PublishOptions
 
 RETRY_AFTER_S = 5
+REPORT_PERIOD_S = 1.0
 MAX_KNOWN = 256  # names kept at once, waiting ones included: a viewer may ask for any name
 
 
@@ -43,22 +43,17 @@ class Streams:
         return self._streams.get(name)
 
     def open(self, name: str) -> Stream:
-        """The stream of this name, made when it isn't there yet.
+        """The stream of this name for a viewer, made when it isn't there yet.
 
         Raises:
             ServerFull: too many names are known at once.
         """
-        stream = self._streams.get(name)
-        if stream is None:
-            if len(self._streams) >= MAX_KNOWN:
-                raise ServerFull(
-                    f"{MAX_KNOWN} streams are open or waited for; close some viewers",
-                    retry_after_s=RETRY_AFTER_S,
-                )
-            hub = Hub(name, server=self._server)
-            stream = Stream(name, hub, self.estimator, self._make_stage, tap=self._tap)
-            self._streams[name] = stream
-        return stream
+        if name not in self._streams and len(self._streams) >= MAX_KNOWN:
+            raise ServerFull(
+                f"{MAX_KNOWN} streams are open or waited for; close some viewers",
+                retry_after_s=RETRY_AFTER_S,
+            )
+        return self._open(name)
 
     def check_capacity(self, name: str) -> None:
         """Whether a publisher may start on this name.
@@ -73,17 +68,26 @@ class Streams:
                 "try again when one ends, or raise max_streams",
                 retry_after_s=RETRY_AFTER_S,
             )
-        self.open(name)
 
     def publish(self, name: str, source: FrameSource, options: PublishOptions) -> None:
         """Feeds a publisher's frames to its stream; an earlier publisher of it is ended."""
-        self.open(name).start(source, options)
+        self._open(name).start(source, options)
 
-    async def forget_idle(self) -> None:
-        """Runs for the server's life: drops streams that nobody publishes or watches."""
+    def _open(self, name: str) -> Stream:
+        stream = self._streams.get(name)
+        if stream is None:
+            hub = Hub(name, server=self._server)
+            stream = Stream(name, hub, self.estimator, self._make_stage, tap=self._tap)
+            self._streams[name] = stream
+        stream.touch()
+        return stream
+
+    async def tend(self) -> None:
+        """Runs for the server's life: reports once a second and forgets what is over."""
         while True:
-            await asyncio.sleep(KEEP_S / 2)
+            await asyncio.sleep(REPORT_PERIOD_S)
             for stream in self:
+                stream.report()
                 if stream.idle:
                     del self._streams[stream.name]
 

@@ -1,0 +1,86 @@
+"""Which estimator a frame goes to: one person's at a time, all in the world of one camera."""
+
+from collections import deque
+from dataclasses import dataclass
+
+from genmo_rt.camera import Intrinsics
+from genmo_rt.clock import Tick
+from genmo_rt.estimate import Estimator, StreamEstimator
+from genmo_rt.world import World
+from genmo_stream.tracking import Observation
+from genmo_stream.whip import PublishOptions
+
+ASPECT_TOLERANCE = 0.01  # encoders round sides to even numbers when they scale a picture
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A frame after the 2D stage; the picture itself is gone."""
+
+    number: int
+    t_capture_us: int
+    decode_ms: float
+    keypoints_ms: float
+    image_size: tuple[int, int]
+    tick: Tick
+    observation: Observation
+
+
+class Solvers:
+    """A stream's estimators, one after the other, and its world; event-loop only."""
+
+    def __init__(self, estimator: Estimator) -> None:
+        self._estimator = estimator
+        self._options = PublishOptions()
+        self._solver: StreamEstimator | None = None
+        self._world: World | None = None  # handed from person to person
+        self._person: int | None = None  # whose pose the solver estimates
+        self._image_size = (0, 0)
+        self._pending: deque[Seen] = deque()  # frames whose poses are still to come
+
+    def adopt(self, options: PublishOptions) -> None:
+        """Takes over what a new publisher says about its camera."""
+        self._pending.clear()
+        if options.fov != self._options.fov:
+            self._world = None  # another camera, in another world
+        if options != self._options:
+            self._solver = None
+        self._options = options
+
+    def of(self, seen: Seen) -> StreamEstimator:
+        """The estimator of who is seen; a new one for a new person or another camera."""
+        if self._solver is not None and self._turned(seen.image_size):
+            self._solver = self._world = None  # a turned phone is another camera
+        person = seen.observation.person
+        same = person is None or self._person is None or person == self._person
+        self._person = person or self._person
+        if self._solver is None or not same:
+            self._image_size = seen.image_size
+            self._solver = self._estimator.stream(
+                Intrinsics.of_picture(*seen.image_size, self._options.fov),
+                height_m=self._options.height_m,
+                delay=self._options.delay,
+                world=self._world,
+            )
+            self._world = self._solver.world
+        return self._solver
+
+    def due(self, seen: Seen) -> list[Seen]:
+        """The frames whose poses come with this one: itself, or those `delay` ticks ago."""
+        self._pending.append(seen)
+        last = seen.tick.index - self._options.delay
+        due = []
+        while self._pending and self._pending[0].tick.index <= last:
+            due.append(self._pending.popleft())
+        return due
+
+    def forget(self) -> None:
+        """Drops the estimator with its world."""
+        self._solver = self._world = None
+        self._pending.clear()
+
+    def _turned(self, image_size: tuple[int, int]) -> bool:
+        """Whether the picture's proportions are others than the solver's."""
+        width, height = image_size
+        known_width, known_height = self._image_size
+        return abs(width * known_height / (height * known_width) - 1) > ASPECT_TOLERANCE
