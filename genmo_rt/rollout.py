@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 HISTORY = 8  # samples kept to find a third point for the parabola
+MIN_DEPTH_M = 0.1
 
 
 class PathIntegrator:
@@ -75,17 +76,20 @@ class FusionNoise:
 
 
 class Rollout:
-    """The root's position: a Kalman filter of integrated velocity and the root seen in the camera.
+    """The root's position: integrated velocity, held to the root that the camera sees.
 
     The camera sees the root well across its viewing ray and poorly along it; the velocity is
-    smooth but drifts. With a static camera the fused path does neither.
+    smooth but drifts. With a static camera the fused path does neither. Two Kalman filters of one
+    number each, for the bearing and for the depth: one filter of three would triangulate depth
+    from sideways motion, which goes wrong as soon as the camera moves a little.
     """
 
     def __init__(self, noise: FusionNoise | None = None) -> None:
         self._noise = noise or FusionNoise()
         self._path = PathIntegrator()
         self._t: float | None = None
-        self._covariance = np.zeros((3, 3))
+        self._lateral_variance = 0.0
+        self._depth_variance = 0.0
         self.position = np.zeros(3)
 
     @property
@@ -98,7 +102,8 @@ class Rollout:
         self._path.advance(t, velocity)
         self._t = t
         self.position = position.astype(np.float64)
-        self._covariance = self._seen_covariance(self.position, self._noise.memory)
+        self._lateral_variance = (self._noise.lateral * position[2]) ** 2
+        self._depth_variance = (self._noise.depth * position[2]) ** 2
 
     def step(
         self, t: float, velocity: NDArray[np.float64], seen: NDArray[np.float64] | None
@@ -118,19 +123,24 @@ class Rollout:
         dt = t - self._t
         self._t = t
         self.position = self.position + self._path.advance(t, velocity)
-        self._covariance = self._covariance + np.eye(3) * (noise.velocity**2 * noise.memory * dt)
+        drift = noise.velocity**2 * noise.memory * dt
+        self._lateral_variance += drift
+        self._depth_variance += drift
         if seen is not None:
-            spread = self._covariance + self._seen_covariance(seen, dt)
-            gain = np.linalg.solve(spread, self._covariance).T
-            self.position = self.position + gain @ (seen - self.position)
-            self._covariance = (np.eye(3) - gain) @ self._covariance
+            depth = max(float(self.position[2]), MIN_DEPTH_M)
+            seen_depth = max(float(seen[2]), MIN_DEPTH_M)
+            # Depth errors that last `memory` make its samples count as one.
+            repeats = max(2 * noise.memory / max(dt, 1e-3), 1.0)
+            across = _gain(self._lateral_variance, (noise.lateral * depth) ** 2)
+            along = _gain(self._depth_variance, (noise.depth * depth) ** 2 * repeats)
+            bearing = self.position[:2] / depth
+            bearing = bearing + across * (seen[:2] / seen_depth - bearing)
+            depth += along * (seen_depth - depth)
+            self.position = np.append(bearing * depth, depth)
+            self._lateral_variance *= 1 - across
+            self._depth_variance *= 1 - along
         return self.position
 
-    def _seen_covariance(self, seen: NDArray[np.float64], dt: float) -> NDArray[np.float64]:
-        distance = max(float(np.linalg.norm(seen)), 0.1)
-        ray = seen / distance
-        along = np.outer(ray, ray)
-        # Depth errors that last `memory` make its samples count as one.
-        repeats = max(2 * self._noise.memory / max(dt, 1e-3), 1.0)
-        lateral, depth = self._noise.lateral * distance, self._noise.depth * distance
-        return np.asarray(lateral**2 * (np.eye(3) - along) + depth**2 * repeats * along)
+
+def _gain(state_variance: float, seen_variance: float) -> float:
+    return state_variance / (state_variance + seen_variance)

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from genmo_rt.clock import TickClock
-from genmo_rt.rollout import FusionNoise, PathIntegrator, Rollout
+from genmo_rt.rollout import PathIntegrator, Rollout
 
 Array = NDArray[np.float64]
 
@@ -109,8 +109,7 @@ def test_a_biased_velocity_does_not_drift_with_a_static_camera() -> None:
 
 def test_noisy_depth_is_smoothed_while_sideways_motion_follows_the_picture() -> None:
     generator = np.random.default_rng(1)
-    noise = FusionNoise()
-    rollout = Rollout(noise)
+    rollout = Rollout()
     rollout.start(0.0, np.array([0.0, 0.0, 4.0]), np.zeros(3))
     positions, seen = [], []
     depth_error = 0.0
@@ -119,9 +118,21 @@ def test_noisy_depth_is_smoothed_while_sideways_motion_follows_the_picture() -> 
         seen.append(np.array([0.3 * np.sin(i / 30), 0.0, 4.0 + depth_error]))
         # The velocity knows nothing of the sideways motion.
         positions.append(rollout.step(i / 30, np.zeros(3), seen[-1]))
-    error = np.array(positions)[60:] - np.array(seen)[60:]
-    assert np.std(np.array(positions)[60:, 2]) < 0.5 * np.std(np.array(seen)[60:, 2])
-    assert np.abs(error[:, 0]).max() < 0.02
+    fused, picture = np.array(positions)[60:], np.array(seen)[60:]
+    assert np.std(fused[:, 2]) < 0.5 * np.std(picture[:, 2])
+    bearing_error = fused[:, 0] / fused[:, 2] - picture[:, 0] / picture[:, 2]
+    assert np.abs(bearing_error).max() < 0.002
+
+
+def test_a_panning_camera_does_not_change_the_depth() -> None:
+    """The person drifts sideways through the picture and the velocity knows nothing of it."""
+    rollout = Rollout()
+    rollout.start(0.0, np.array([-1.0, 0.0, 5.0]), np.zeros(3))
+    for i in range(1, 61):
+        seen = np.array([-1.0 + 3.0 * i / 30, 0.0, 5.0])
+        position = rollout.step(i / 30, np.zeros(3), seen)
+    assert position[2] == pytest.approx(5.0, abs=0.05)
+    assert position[0] == pytest.approx(seen[0], abs=0.1)
 
 
 def test_a_step_before_the_start_is_refused() -> None:
