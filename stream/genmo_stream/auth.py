@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection
 
 SCOPES = ("publish", "view", "admin")
 TICKET_S = 30.0  # a ticket's life
+PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 MAX_TICKETS = 1024  # outstanding at once; the oldest go first
 
 
@@ -67,7 +68,7 @@ class Authorizer:
             if self._open or _from_loopback(connection):
                 return None
             raise Denied(401, "no token; expected Authorization: Bearer TOKEN or ?ticket=TICKET")
-        digest = hashlib.sha256(presented.encode()).hexdigest()
+        digest = _digest(presented)
         scopes = self._tokens.get(digest)
         if scopes is None:
             if self._open or _from_loopback(connection):
@@ -98,21 +99,36 @@ class Authorizer:
         """Refuses pages of foreign sites that a browser lets talk to this server.
 
         Raises:
-            Denied: 403 when the Origin header names neither this server, a page of this machine
-                nor an allowed origin. Without the header, or with a token, nothing is refused.
+            Denied: 403 when the Origin header, or without one the Host of a local request, names
+                neither this server, a page of this machine nor an allowed origin. With a token
+                that is known here, or a ticket, nothing is refused.
         """
+        if self._has_known_token(connection) or "ticket" in connection.query_params:
+            return
         origin = connection.headers.get("origin")
-        if origin is None or _bearer(connection) or connection.query_params.get("ticket"):
+        host = connection.headers.get("host", "")
+        if origin is None:
+            # A foreign name that resolves to this machine (DNS rebinding) makes its page's
+            # reads same-origin, and those carry no Origin.
+            if _from_loopback(connection) and not (_is_ours(host) or self._is_allowed_host(host)):
+                raise Denied(
+                    403, f"host {host} is not this machine's; add its origin to allowed_origins"
+                )
             return
-        host = urlsplit(origin).hostname or ""
-        same = urlsplit(origin).netloc == connection.headers.get("host")
-        # A foreign name that resolves to this machine (DNS rebinding) is "the same" too.
-        same = same and (not _from_loopback(connection) or _is_address(host))
-        if same or _is_loopback(host) or origin.rstrip("/") in self._allowed_origins:
-            return
-        raise Denied(
-            403, f"origin {origin} is not allowed; add it to allowed_origins or use a token"
-        )
+        address = urlsplit(origin).netloc
+        same = address == host and (not _from_loopback(connection) or _is_ours(address))
+        local = _is_loopback(_hostname(address))
+        if not (same or local or origin.rstrip("/") in self._allowed_origins):
+            raise Denied(
+                403, f"origin {origin} is not allowed; add it to allowed_origins or use a token"
+            )
+
+    def _has_known_token(self, connection: HTTPConnection) -> bool:
+        presented = _bearer(connection)
+        return presented is not None and _digest(presented) in self._tokens
+
+    def _is_allowed_host(self, host: str) -> bool:
+        return any(urlsplit(origin).netloc == host for origin in self._allowed_origins)
 
     def _redeem(self, ticket: str, scope: str) -> str | None:
         expires, scopes = self._tickets.pop(ticket, (0.0, frozenset[str]()))
@@ -126,7 +142,7 @@ class Authorizer:
 def make_token() -> tuple[str, str]:
     """A new random token and its SHA-256 in hex, for the config's [[tokens]]."""
     token = secrets.token_urlsafe(32)
-    return token, hashlib.sha256(token.encode()).hexdigest()
+    return token, _digest(token)
 
 
 def _bearer(connection: HTTPConnection) -> str | None:
@@ -136,15 +152,29 @@ def _bearer(connection: HTTPConnection) -> str | None:
 
 def _from_loopback(connection: HTTPConnection) -> bool:
     # Behind a proxy on this machine every peer looks local; its headers give it away.
-    proxied = "x-forwarded-for" in connection.headers or "forwarded" in connection.headers
+    proxied = any(name in connection.headers for name in PROXY_HEADERS)
     return connection.client is not None and not proxied and _is_loopback(connection.client.host)
 
 
-def _is_address(host: str) -> bool:
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _hostname(address: str) -> str:
+    """The host of HOST:PORT, empty when it can't be read."""
+    try:
+        return urlsplit(f"//{address}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_ours(address: str) -> bool:
+    """Whether HOST:PORT is an IP address or localhost: no name that a foreign site may own."""
+    host = _hostname(address)
     try:
         ipaddress.ip_address(host)
     except ValueError:
-        return False
+        return host in ("", "localhost")
     return True
 
 

@@ -98,3 +98,38 @@ def test_pages_of_foreign_sites_are_refused(origin: str, host: str, allowed: boo
     else:
         with pytest.raises(Denied, match="is not allowed"):
             guard.check_origin(asker)
+
+
+def test_a_made_up_token_opens_no_door_to_a_foreign_page() -> None:
+    guard = Authorizer((VIEWER,))
+    page = {"origin": "https://evil.example", "host": "127.0.0.1:8080"}
+    guard.check_origin(connection("127.0.0.1", authorization=f"Bearer {TOKEN}", **page))
+    with pytest.raises(Denied, match="is not allowed"):
+        guard.check_origin(connection("127.0.0.1", authorization="Bearer junk", **page))
+
+
+@pytest.mark.parametrize(
+    ("peer", "host", "allowed"),
+    [
+        ("127.0.0.1", "127.0.0.1:8080", True),
+        ("127.0.0.1", "localhost:8080", True),
+        ("::1", "[::1]:8080", True),
+        ("127.0.0.1", "stage.example", True),
+        ("127.0.0.1", "evil.example:8080", False),  # DNS rebinding: a read carries no Origin
+        (FAR, "genmo.example", True),  # needs a token anyway
+    ],
+)
+def test_a_local_request_names_this_machine(peer: str, host: str, allowed: bool) -> None:
+    guard = Authorizer(allowed_origins=("https://stage.example",))
+    asker = connection(peer, host=host)
+    if allowed:
+        guard.check_origin(asker)
+    else:
+        with pytest.raises(Denied, match="not this machine's"):
+            guard.check_origin(asker)
+
+
+@pytest.mark.parametrize("header", ["forwarded", "x_forwarded_for", "x_real_ip", "via"])
+def test_whoever_comes_through_a_proxy_needs_a_token(header: str) -> None:
+    with pytest.raises(Denied, match="no token"):
+        Authorizer().authorize(connection("127.0.0.1", **{header: "1.1 front"}), "view")
