@@ -9,6 +9,8 @@ import torch
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
@@ -23,7 +25,7 @@ from genmo_stream.ingest import IngestConfig
 from genmo_stream.metrics import StreamCollector, render
 from genmo_stream.problem import Problem, problem_response
 from genmo_stream.stream import Stream
-from genmo_stream.streams import Streams
+from genmo_stream.streams import RETRY_AFTER_S, Streams
 from genmo_stream.viewers import ViewerOptions, refuse_viewer, serve_viewer
 from genmo_stream.whip import valid_stream_name, whip_routes
 from genmo_stream.wire import WireError
@@ -57,19 +59,11 @@ def create_app(config: ServerConfig, streams: Streams) -> Starlette:
 
     routes: list[BaseRoute] = [
         *whip_routes(streams, ingest, api.authorize),
-        Route("/v1/streams", api.list_streams),
-        Route("/v1/streams/{stream}", api.show_stream),
-        Route("/v1/streams/{stream}/takes", api.not_built, methods=["GET", "POST"]),
-        Route("/v1/streams/{stream}/takes/{take}/stop", api.not_built, methods=["POST"]),
-        Route("/v1/takes", api.not_built),
-        Route("/v1/takes/{take}", api.not_built, methods=["GET", "DELETE"]),
-        Route("/v1/tickets", api.issue_ticket, methods=["POST"]),
-        Route("/v1/body.glb", api.body),
-        WebSocketRoute("/v1/streams/{stream}/poses", api.poses),
-        WebSocketRoute("/v1/streams/{stream}/keypoints", api.keypoints),
+        Mount("/v1", routes=api.routes(), middleware=[_cross_origin(config)]),
         Route("/healthz", api.health),
         Route("/readyz", api.ready),
         Route("/metrics", api.metrics),
+        WebSocketRoute("/{path:path}", api.no_websocket),
     ]
     if WEB_ROOT.is_dir():
         routes.append(Mount("/", StaticFiles(directory=WEB_ROOT, html=True)))
@@ -92,7 +86,24 @@ class Api:
         self._streams = streams
         self._authorizer = authorizer
         self._collector = StreamCollector(lambda: streams)
-        self._page_headers = {"Cache-Control": "no-cache"}
+
+    def routes(self) -> list[BaseRoute]:
+        """What is under /v1."""
+        return [
+            Route("/streams", self.list_streams),
+            Route("/streams/{stream}", self.show_stream),
+            Route("/streams/{stream}/takes", self.not_built, methods=["GET", "POST"]),
+            Route("/streams/{stream}/takes/{take}/stop", self.not_built, methods=["POST"]),
+            Route("/takes", self.not_built),
+            Route("/takes/{take}", self.not_built, methods=["GET", "DELETE"]),
+            Route("/tickets", self.issue_ticket, methods=["POST"]),
+            Route("/body.glb", self.body),
+            WebSocketRoute("/streams/{stream}/poses", self.poses),
+            WebSocketRoute("/streams/{stream}/keypoints", self.keypoints),
+            Route("/streams/{stream}/poses", self.want_websocket),
+            Route("/streams/{stream}/keypoints", self.want_websocket),
+            WebSocketRoute("/{path:path}", self.no_websocket),
+        ]
 
     def authorize(self, connection: HTTPConnection, scope: str) -> str | None:
         """Token, ticket and origin check; the caller's identity or None.
@@ -104,8 +115,7 @@ class Api:
             self._authorizer.check_origin(connection)
             return self._authorizer.authorize(connection, scope)
         except Denied as denied:
-            headers = {"WWW-Authenticate": "Bearer"} if denied.status == 401 else None
-            raise Problem(denied.status, denied.detail, headers) from denied
+            raise _denial(denied) from denied
 
     async def list_streams(self, request: Request) -> Response:
         self.authorize(request, "view")
@@ -128,7 +138,7 @@ class Api:
         try:
             ticket = self._authorizer.issue_ticket(request)
         except Denied as denied:
-            raise Problem(denied.status, denied.detail) from denied
+            raise _denial(denied) from denied
         return JSONResponse({"ticket": ticket, "expires_in_s": 30}, status_code=201)
 
     async def body(self, request: Request) -> Response:
@@ -148,11 +158,15 @@ class Api:
             stream = self._streams.open(name)
             if stream.hub.viewer_count >= self._config.max_viewers:
                 limit = self._config.max_viewers
-                raise Problem(503, f"'{name}' has {limit} viewers, the limit; close one first")
+                raise ServerFull(
+                    f"'{name}' has {limit} viewers, the limit; close one first",
+                    retry_after_s=RETRY_AFTER_S,
+                )
         except WireError as error:
             await refuse_viewer(websocket, error)
         except ServerFull as error:
-            await websocket.send_denial_response(problem_response(503, str(error)))
+            retry = {"Retry-After": str(error.retry_after_s)}
+            await websocket.send_denial_response(problem_response(503, str(error), retry))
         except Problem as problem:
             await websocket.send_denial_response(problem.response())
         else:
@@ -161,6 +175,19 @@ class Api:
     async def keypoints(self, websocket: WebSocket) -> None:
         detail = "keypoints in are not built yet; publish video to /whip/{stream}"
         await websocket.send_denial_response(problem_response(501, detail))
+
+    async def want_websocket(self, request: Request) -> Response:
+        raise Problem(
+            426,
+            f"{request.url.path} is a websocket; connect to it with ws:// or wss://",
+            {"Upgrade": "websocket", "Connection": "Upgrade"},
+        )
+
+    async def no_websocket(self, websocket: WebSocket) -> None:
+        detail = (
+            f"there is no websocket at {websocket.url.path}; poses are at /v1/streams/STREAM/poses"
+        )
+        await websocket.send_denial_response(problem_response(404, detail))
 
     async def health(self, request: Request) -> Response:
         return JSONResponse({"status": "ok"})
@@ -195,6 +222,23 @@ def describe(stream: Stream) -> Mapping[str, object]:
     }
 
 
+def _cross_origin(config: ServerConfig) -> Middleware:
+    """Lets pages of allowed origins, and of this machine, read what the API answers."""
+    return Middleware(
+        CORSMiddleware,
+        allow_origins=[origin.rstrip("/") for origin in config.allowed_origins],
+        allow_origin_regex=r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?",
+        allow_methods=["GET", "POST", "DELETE"],
+        allow_headers=["Authorization"],
+        expose_headers=["Retry-After"],
+    )
+
+
+def _denial(denied: Denied) -> Problem:
+    headers = {"WWW-Authenticate": "Bearer"} if denied.status == 401 else None
+    return Problem(denied.status, denied.detail, headers)
+
+
 def _shape(text: str | None) -> torch.Tensor:
     try:
         values = [float(part) for part in text.split(",")] if text else [0.0] * 10
@@ -217,9 +261,13 @@ async def _problem(request: Request, error: Exception) -> Response:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    path = request.url.path
+    nothing = f"there is nothing at {path}; the page is at /, the API at /v1/streams"
+    if path == "/":
+        nothing = "the page is not built; run `make setup` in the source tree (needs Node.js)"
     detail = {
-        404: f"there is nothing at {request.url.path}; the page is at /, the API at /v1/streams",
-        405: f"{request.url.path} does not take {request.method}; "
+        404: nothing,
+        405: f"{path} does not take {request.method}; "
         f"expected {(error.headers or {}).get('Allow', 'another method')}",
     }.get(error.status_code, error.detail)
     return problem_response(error.status_code, detail, error.headers)

@@ -1,6 +1,7 @@
 """The HTTP face of a real server: what each route answers, bad input included."""
 
 import json
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -11,8 +12,9 @@ from tests.serving import ServerProcess
 
 
 @pytest.fixture
-def http(live_server: ServerProcess) -> httpx.Client:
-    return httpx.Client(base_url=live_server.url, trust_env=False, timeout=30)
+def http(live_server: ServerProcess) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=live_server.url, trust_env=False, timeout=30) as client:
+        yield client
 
 
 def problem(response: httpx.Response) -> str:
@@ -52,6 +54,55 @@ def test_an_unknown_path_and_a_wrong_method_are_problems(http: httpx.Client) -> 
     wrong = http.delete("/healthz")
     assert wrong.status_code == 405
     assert "does not take DELETE" in problem(wrong)
+
+
+def test_a_wrong_method_says_which_are_right(http: httpx.Client) -> None:
+    response = http.get("/v1/tickets")
+    assert (response.status_code, response.headers["allow"]) == (405, "POST")
+    assert "expected POST" in problem(response)
+
+
+@pytest.mark.parametrize("end", ["poses", "keypoints"])
+def test_a_plain_request_for_a_websocket_is_told_to_upgrade(http: httpx.Client, end: str) -> None:
+    response = http.get(f"/v1/streams/camera/{end}")
+    assert (response.status_code, response.headers["upgrade"]) == (426, "websocket")
+    assert "is a websocket" in problem(response)
+
+
+@pytest.mark.parametrize("path", ["/", "/nope", "/v1/streams", "/v1/nope", "/whip/camera"])
+def test_a_websocket_where_there_is_none_is_a_404(live_server: ServerProcess, path: str) -> None:
+    url = live_server.url.replace("http", "ws") + path
+    with pytest.raises(InvalidStatus) as refused, connect(url, proxy=None):
+        pass
+    assert refused.value.response.status_code == 404
+    assert "no websocket at" in json.loads(refused.value.response.body)["detail"]
+
+
+def test_pages_of_this_machine_may_read_the_api_and_others_not(http: httpx.Client) -> None:
+    asked = {"Access-Control-Request-Method": "POST"}
+    asked["Access-Control-Request-Headers"] = "authorization"
+    ours = {"Origin": "http://localhost:5173"}
+    preflight = http.options("/v1/tickets", headers=ours | asked)
+    assert preflight.status_code == 200
+    assert preflight.headers["access-control-allow-origin"] == ours["Origin"]
+    answer = http.get("/v1/streams", headers=ours)
+    assert answer.headers["access-control-allow-origin"] == ours["Origin"]
+    theirs = {"Origin": "https://evil.example"}
+    for response in (
+        http.options("/v1/tickets", headers=theirs | asked),
+        http.get("/v1/streams", headers=theirs),
+        http.get("/v1/streams", headers=theirs | {"Authorization": "Bearer junk"}),
+    ):
+        assert response.status_code in (400, 403)
+        assert "access-control-allow-origin" not in response.headers
+
+
+@pytest.mark.parametrize("path", ["/v1/streams", "/v1/tickets", "/whip/camera"])
+def test_through_a_proxy_a_token_is_needed(http: httpx.Client, path: str) -> None:
+    method = "GET" if path == "/v1/streams" else "POST"
+    response = http.request(method, path, headers={"X-Forwarded-For": "127.0.0.1"})
+    assert (response.status_code, response.headers["www-authenticate"]) == (401, "Bearer")
+    assert "no token" in problem(response)
 
 
 @pytest.mark.parametrize(
@@ -133,3 +184,7 @@ def test_the_server_says_bye_and_stops_in_order() -> None:
             assert server.stop() == 0
             assert json.loads(viewer.recv(5)) == {"type": "bye", "reason": "the server stops"}
     assert not any("Traceback" in line for line in server.lines)
+
+
+def test_refusals_are_no_errors_in_the_log(live_server: ServerProcess) -> None:
+    assert not any("ERROR" in line or "Traceback" in line for line in live_server.lines)
