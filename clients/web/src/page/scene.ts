@@ -1,5 +1,5 @@
 /** The 3D view: bodies on a floor, drawn only when a pose came or the view moved. */
-import { DirectionalLight, HemisphereLight, Scene, WebGLRenderer } from "three";
+import { DirectionalLight, HemisphereLight, Scene, Vector3, WebGLRenderer } from "three";
 import type { Pose } from "../client/pose";
 import { Avatar } from "./avatar";
 import type { BodyModel } from "./body-model";
@@ -30,6 +30,8 @@ export class BodyScene {
   private spare: Avatar | null = new Avatar();
   private pose: Pose | null = null;
   private fresh = false;
+  private followedUs = 0;
+  private readonly pelvis = new Vector3();
   private resting = true;
   private requested = false;
 
@@ -160,7 +162,9 @@ export class BodyScene {
     for (const [person, avatar] of this.avatars)
       if (!pose.persons.some((present) => present.person === person)) avatar.hide();
     const first = pose.persons[0];
-    if (first) this.viewpoint.follow(first.pelvis[0] ?? 0, first.pelvis[2] ?? 0);
+    const seconds = Math.min(Math.max((pose.captureUs - this.followedUs) / 1e6, 0), 0.5);
+    this.followedUs = pose.captureUs;
+    if (first) this.viewpoint.follow(this.pelvis.fromArray(first.pelvis), seconds);
   }
 
   private resize(): void {

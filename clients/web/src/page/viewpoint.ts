@@ -1,14 +1,11 @@
 /** Where the scene is seen from: framed on a person, orbited by hand, following when they walk. */
 import { MathUtils, PerspectiveCamera, Spherical, Vector3 } from "three";
 import { OrbitControls } from "three/examples/jsm/controls/OrbitControls.js";
+import { followStep, LOOK_AT_M } from "./follow";
 
-const EYE_LEVEL_M = 0.88; // a little under the middle of a standing person
 const SHOWN_HEIGHT_M = 2.45;
 const SHOWN_WIDTH_M = 2.0;
 const FIELD_OF_VIEW = 30;
-const FREE_M = 0.2; // a person may move this far before the view follows
-const FOLLOW_SHARE = 0.1; // of the way beyond that, per pose
-const JUMP_M = 2; // farther than this the view goes there at once
 const KEY_TURN = Math.PI / 18;
 
 export class Viewpoint {
@@ -47,7 +44,7 @@ export class Viewpoint {
     const tangent = Math.tan(MathUtils.degToRad(FIELD_OF_VIEW / 2));
     const widest = Math.max(SHOWN_HEIGHT_M, SHOWN_WIDTH_M / this.camera.aspect);
     const distance = widest / 2 / tangent;
-    this.target.set(x, EYE_LEVEL_M, z);
+    this.target.set(x, LOOK_AT_M, z);
     this.camera.position
       .setFromSphericalCoords(distance, MathUtils.degToRad(80), MathUtils.degToRad(18))
       .add(this.target);
@@ -57,14 +54,12 @@ export class Viewpoint {
   }
 
   /** Keeps a person in view; the first one seen is framed at once. */
-  follow(x: number, z: number): void {
-    if (!this.framed) return this.frame(x, z);
-    const away = Math.hypot(x - this.target.x, z - this.target.z);
-    if (away <= FREE_M) return;
-    const share = ((away > JUMP_M ? 1 : FOLLOW_SHARE) * (away - FREE_M)) / away;
-    this.offset.set(x - this.target.x, 0, z - this.target.z).multiplyScalar(share);
-    this.target.add(this.offset);
-    this.camera.position.add(this.offset);
+  follow(pelvis: Vector3, seconds: number): void {
+    if (!this.framed) this.frame(pelvis.x, pelvis.z);
+    const step = followStep(this.target, pelvis, seconds);
+    if (step.lengthSq() === 0) return;
+    this.target.add(step);
+    this.camera.position.add(step);
     this.controls.update();
   }
 
