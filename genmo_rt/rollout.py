@@ -88,6 +88,7 @@ class Rollout:
         self._noise = noise or FusionNoise()
         self._path = PathIntegrator()
         self._t: float | None = None
+        self._t_seen = 0.0
         self._lateral_variance = 0.0
         self._depth_variance = 0.0
         self.position = np.zeros(3)
@@ -100,7 +101,7 @@ class Rollout:
         """Puts the root at a position, forgetting the path before."""
         self._path = PathIntegrator()
         self._path.advance(t, velocity)
-        self._t = t
+        self._t = self._t_seen = t
         self.position = position.astype(np.float64)
         self._lateral_variance = (self._noise.lateral * position[2]) ** 2
         self._depth_variance = (self._noise.depth * position[2]) ** 2
@@ -130,7 +131,8 @@ class Rollout:
             depth = max(float(self.position[2]), MIN_DEPTH_M)
             seen_depth = max(float(seen[2]), MIN_DEPTH_M)
             # Depth errors that last `memory` make its samples count as one.
-            repeats = max(2 * noise.memory / max(dt, 1e-3), 1.0)
+            repeats = max(2 * noise.memory / max(t - self._t_seen, 1e-3), 1.0)
+            self._t_seen = t
             across = _gain(self._lateral_variance, (noise.lateral * depth) ** 2)
             along = _gain(self._depth_variance, (noise.depth * depth) ** 2 * repeats)
             bearing = self.position[:2] / depth

@@ -27,9 +27,9 @@ class FilterTimes:
         forget: seconds after which 63 % of the angular velocity is gone unless confirmed.
     """
 
-    follow: float = 0.036
-    learn: float = 0.15
-    forget: float = 0.3
+    follow: float = 0.05
+    learn: float = 0.1
+    forget: float = 0.2
 
 
 class RotationFilter:
