@@ -38,6 +38,7 @@ Batches = Callable[[int], TrainingBatch]
 """Batch number to batch: the same number is always the same batch, so that a run can resume."""
 
 STATS_BATCHES = 1 << 40  # batch numbers that training never reaches
+HELD_OUT_FRAMES = 160  # of each clip that is scored, whatever is trained on
 MIN_STD = 0.1  # of a field in its own unit; a nearly constant one must not outweigh the rest
 SCORED = tuple(
     index
@@ -263,8 +264,8 @@ def mistake_sides(
         generator: decides.
     """
     clips, length = pixels.shape[:2]
-    chosen = spans(clips, length, 1, 0.06, 20, generator) | spans(
-        clips, length, 1, 0.1, 3, generator
+    chosen = spans(clips, length, 1, 0.1, 20, generator) | spans(
+        clips, length, 1, 0.15, 4, generator
     )
     order = torch.where(chosen, torch.tensor(OTHER_SIDE), torch.arange(len(OTHER_SIDE)))
     return pixels.take_along_dim(order[..., None], dim=2), confidence.gather(2, order)
@@ -402,7 +403,7 @@ def main(arguments: list[str] | None = None) -> None:
         config,
         chosen.out,
         numbered,
-        heldout(dataset, LoaderConfig(batch_size=16, length=chosen.frames), body=body),
+        heldout(dataset, LoaderConfig(batch_size=16, length=HELD_OUT_FRAMES), body=body),
         resume=chosen.resume,
     )
 
