@@ -95,6 +95,7 @@ export class ContactShadow {
   }
 
   private cast({ x, y, z }: Vector3, radiusSquared: number): void {
+    if (y < -Math.sqrt(radiusSquared)) return; // below the floor
     const height = Math.max(y, 0.01);
     for (let row = 0; row < TEXELS; row++) {
       const dz = (row + 0.5) * TEXEL_M - REACH_M - z;

@@ -5,7 +5,7 @@ import { Vector3 } from "three";
 export const LOOK_AT_M = 0.88;
 const PELVIS_M = 0.95; // of one who stands
 const FREE_M = 0.2; // a person may walk this far before the view follows
-const FREE_HEIGHT_M = 0.6; // and crouch or hop this far
+const FREE_HEIGHT_M = 0.25; // and crouch or hop this far
 const JUMP_M = 2; // farther than this the view goes at once
 const RATE = 5; // per second, of the way beyond
 

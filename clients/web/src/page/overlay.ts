@@ -54,9 +54,17 @@ export class Overlay {
     this.canvas.height = Math.round(height * ratio);
   }
 
+  /** A line's half width: finer for people who are small in the picture. */
+  private unitFor(landmarks: Float32Array): number {
+    const heights = POINTS.map((point) => landmarks[3 * point + 1] ?? 0);
+    const share = Math.max(...heights) - Math.min(...heights);
+    const { width, height } = this.canvas;
+    return (Math.max(width, height) / 320) * Math.min(1, Math.max(0.45, share / 0.6));
+  }
+
   private drawPerson(landmarks: Float32Array): void {
     const { context, canvas } = this;
-    const unit = Math.max(canvas.width, canvas.height) / 320;
+    const unit = this.unitFor(landmarks);
     const x = (point: number) => (landmarks[3 * point] ?? 0) * canvas.width;
     const y = (point: number) => (landmarks[3 * point + 1] ?? 0) * canvas.height;
     const visible = (point: number) => (landmarks[3 * point + 2] ?? 0) >= LEAST_VISIBILITY;
