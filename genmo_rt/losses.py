@@ -61,7 +61,7 @@ WEIGHTS = {
     "velocity": 0.1,
     "reprojection": 0.75,  # 3 in body sizes: a standing person is about four view scales tall
     "orientation": 0.2,
-    "root_vel": 0.05,
+    "root_vel": 0.1,
     "contacts": 0.02,
     "shape": 1.0,
 }

@@ -264,8 +264,8 @@ def mistake_sides(
         generator: decides.
     """
     clips, length = pixels.shape[:2]
-    chosen = spans(clips, length, 1, 0.1, 20, generator) | spans(
-        clips, length, 1, 0.15, 4, generator
+    chosen = spans(clips, length, 1, 0.05, 20, generator) | spans(
+        clips, length, 1, 0.08, 4, generator
     )
     order = torch.where(chosen, torch.tensor(OTHER_SIDE), torch.arange(len(OTHER_SIDE)))
     return pixels.take_along_dim(order[..., None], dim=2), confidence.gather(2, order)
