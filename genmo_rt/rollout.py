@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from genmo_rt.clock import TICK_HZ
+
 HISTORY = 8  # samples kept to find a third point for the parabola
 MIN_DEPTH_M = 0.1
 
@@ -62,26 +64,27 @@ class FusionNoise:
     """How much the two sources of the root are trusted (standard deviations).
 
     Attributes:
-        velocity: error of the velocity, metres per second, taken as constant over `memory`.
+        wander: how far the root goes astray across the viewing ray in a second, metres.
         lateral: error of the seen root across the viewing ray, metres at 1 m distance.
-        depth: its error along the viewing ray, metres at 1 m distance.
-        memory: seconds over which the errors of velocity and depth stay the same; samples
-            within it are not independent.
+        velocity: error of the velocity along the optical axis, metres per second.
+        memory: seconds over which that error stays about the same.
+        depth: error of the seen depth per tick, metres at 1 m distance.
     """
 
-    velocity: float = 0.15
+    wander: float = 0.07
     lateral: float = 0.002
-    depth: float = 0.03
-    memory: float = 0.2
+    velocity: float = 0.4
+    memory: float = 1.0
+    depth: float = 0.06
 
 
 class Rollout:
     """The root's position: integrated velocity, held to the root that the camera sees.
 
     The camera sees the root well across its viewing ray and poorly along it; the velocity is
-    smooth but drifts. With a static camera the fused path does neither. Two Kalman filters of one
-    number each, for the bearing and for the depth: one filter of three would triangulate depth
-    from sideways motion, which goes wrong as soon as the camera moves a little.
+    smooth but wrong by a slowly changing amount. With a static camera the fused path neither
+    drifts nor trembles. Bearing and depth have a Kalman filter each: a common one would
+    triangulate depth from sideways motion, which goes wrong as soon as the camera moves.
     """
 
     def __init__(self, noise: FusionNoise | None = None) -> None:
@@ -90,7 +93,8 @@ class Rollout:
         self._t: float | None = None
         self._t_seen = 0.0
         self._lateral_variance = 0.0
-        self._depth_variance = 0.0
+        self._bias = 0.0  # of the velocity along the optical axis, learned from the seen depth
+        self._covariance = np.zeros((2, 2))  # of depth and bias
         self.position = np.zeros(3)
 
     @property
@@ -99,12 +103,14 @@ class Rollout:
 
     def start(self, t: float, position: NDArray[np.float64], velocity: NDArray[np.float64]) -> None:
         """Puts the root at a position, forgetting the path before."""
+        noise = self._noise
         self._path = PathIntegrator()
         self._path.advance(t, velocity)
         self._t = self._t_seen = t
+        self._bias = 0.0
         self.position = position.astype(np.float64)
-        self._lateral_variance = (self._noise.lateral * position[2]) ** 2
-        self._depth_variance = (self._noise.depth * position[2]) ** 2
+        self._lateral_variance = (noise.lateral * position[2]) ** 2
+        self._covariance = np.diag([(noise.depth * position[2]) ** 2, noise.velocity**2])
 
     def step(
         self, t: float, velocity: NDArray[np.float64], seen: NDArray[np.float64] | None
@@ -120,29 +126,37 @@ class Rollout:
         """
         if self._t is None:
             raise RuntimeError("step before start: the path has no first position")
-        noise = self._noise
-        dt = t - self._t
+        self._predict(t - self._t, self._path.advance(t, velocity))
         self._t = t
-        self.position = self.position + self._path.advance(t, velocity)
-        drift = noise.velocity**2 * noise.memory * dt
-        self._lateral_variance += drift
-        self._depth_variance += drift
         if seen is not None:
-            depth = max(float(self.position[2]), MIN_DEPTH_M)
-            seen_depth = max(float(seen[2]), MIN_DEPTH_M)
-            # Depth errors that last `memory` make its samples count as one.
-            repeats = max(2 * noise.memory / max(t - self._t_seen, 1e-3), 1.0)
+            self._correct(max(t - self._t_seen, 1e-3), seen)
             self._t_seen = t
-            across = _gain(self._lateral_variance, (noise.lateral * depth) ** 2)
-            along = _gain(self._depth_variance, (noise.depth * depth) ** 2 * repeats)
-            bearing = self.position[:2] / depth
-            bearing = bearing + across * (seen[:2] / seen_depth - bearing)
-            depth += along * (seen_depth - depth)
-            self.position = np.append(bearing * depth, depth)
-            self._lateral_variance *= 1 - across
-            self._depth_variance *= 1 - along
         return self.position
 
+    def _predict(self, dt: float, moved: NDArray[np.float64]) -> None:
+        noise = self._noise
+        kept = float(np.exp(-dt / noise.memory))
+        self.position = self.position + moved - np.array([0.0, 0.0, self._bias * dt])
+        self._bias *= kept
+        self._lateral_variance += noise.wander**2 * dt
+        change = np.array([[1.0, -dt], [0.0, kept]])
+        self._covariance = change @ self._covariance @ change.T
+        self._covariance[1, 1] += noise.velocity**2 * (1 - kept**2)
 
-def _gain(state_variance: float, seen_variance: float) -> float:
-    return state_variance / (state_variance + seen_variance)
+    def _correct(self, dt: float, seen: NDArray[np.float64]) -> None:
+        noise = self._noise
+        depth = max(float(self.position[2]), MIN_DEPTH_M)
+        seen_depth = max(float(seen[2]), MIN_DEPTH_M)
+        bearing = self.position[:2] / depth
+        across = self._lateral_variance / (self._lateral_variance + (noise.lateral * depth) ** 2)
+        bearing = bearing + across * (seen[:2] / seen_depth - bearing)
+        self._lateral_variance *= 1 - across
+
+        # Fewer pictures a second are not less sure of what they tell together.
+        variance = (noise.depth * depth) ** 2 / (TICK_HZ * dt)
+        gain = self._covariance[:, 0] / (self._covariance[0, 0] + variance)
+        error = seen_depth - depth
+        depth += float(gain[0]) * error
+        self._bias += float(gain[1]) * error
+        self._covariance = self._covariance - np.outer(gain, self._covariance[0])
+        self.position = np.append(bearing * depth, depth)

@@ -112,16 +112,25 @@ def test_noisy_depth_is_smoothed_while_sideways_motion_follows_the_picture() -> 
     rollout = Rollout()
     rollout.start(0.0, np.array([0.0, 0.0, 4.0]), np.zeros(3))
     positions, seen = [], []
-    depth_error = 0.0
     for i in range(1, 601):
-        depth_error = 0.85 * depth_error + generator.normal(0, 0.06)
-        seen.append(np.array([0.3 * np.sin(i / 30), 0.0, 4.0 + depth_error]))
+        depth = 4.0 + generator.normal(0, 0.1)
+        seen.append(np.array([0.075 * depth * np.sin(i / 30), 0.0, depth]))
         # The velocity knows nothing of the sideways motion.
         positions.append(rollout.step(i / 30, np.zeros(3), seen[-1]))
     fused, picture = np.array(positions)[60:], np.array(seen)[60:]
-    assert np.std(fused[:, 2]) < 0.5 * np.std(picture[:, 2])
+    assert np.std(fused[:, 2]) < 0.4 * np.std(picture[:, 2])
     bearing_error = fused[:, 0] / fused[:, 2] - picture[:, 0] / picture[:, 2]
     assert np.abs(bearing_error).max() < 0.002
+
+
+def test_a_walk_in_depth_is_followed_though_the_velocity_says_half_of_it() -> None:
+    rollout = Rollout()
+    rollout.start(0.0, np.array([0.0, 0.0, 5.0]), np.zeros(3))
+    for i in range(1, 301):
+        depth = 5.0 + np.sin(i / 30)
+        velocity = np.array([0.0, 0.0, 0.5 * np.cos(i / 30)])
+        position = rollout.step(i / 30, velocity, np.array([0.0, 0.0, depth]))
+        assert position[2] == pytest.approx(depth, abs=0.08)
 
 
 def test_a_panning_camera_does_not_change_the_depth() -> None:
