@@ -236,7 +236,7 @@ class StreamEstimator:
         figure = self._figure(local, root)
         if seen:
             self._observe_world(observed.t, figure, shape, said)
-        return self._publish(observed, figure, local, velocity, said.contacts)
+        return self._publish(observed, figure, local, said.contacts)
 
     def _figure(self, rotmat: Array, pelvis: Array) -> Figure:
         """The body in the camera; rotmat (24, 3, 3) as in Motion.rotmat_cam."""
@@ -253,9 +253,7 @@ class StreamEstimator:
         else:
             self.world.observe(t, said.up_cam, points, said.contacts[soles.contact])
 
-    def _publish(
-        self, observed: _Observed, figure: Figure, local: Array, velocity: Array, contacts: Array
-    ) -> Pose:
+    def _publish(self, observed: _Observed, figure: Figure, local: Array, contacts: Array) -> Pose:
         rotmat = np.concatenate((local[:1], self.world.R_c2w @ local[:1], local[1:]))
         quat_xyzw = rotmat_to_quat_xyzw(torch.from_numpy(rotmat)).numpy().astype(np.float32)
         joints = self.world.points(figure.joints).astype(np.float32)
@@ -263,7 +261,7 @@ class StreamEstimator:
             t=observed.t,
             quat_xyzw=quat_xyzw[1:],
             pelvis=joints[0],
-            velocity=self.world.directions(velocity).astype(np.float32),
+            velocity=self.world.directions(self._rollout.velocity).astype(np.float32),
             joints=joints,
             contacts=contacts.astype(np.float32),
             confidence=_confidence(observed.keypoints),

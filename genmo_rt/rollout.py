@@ -85,6 +85,10 @@ class Rollout:
     smooth but wrong by a slowly changing amount. With a static camera the fused path neither
     drifts nor trembles. Bearing and depth have a Kalman filter each: a common one would
     triangulate depth from sideways motion, which goes wrong as soon as the camera moves.
+
+    Attributes:
+        position: (3,) metres, at the last step.
+        velocity: (3,) metres per second, less the error learned.
     """
 
     def __init__(self, noise: FusionNoise | None = None) -> None:
@@ -96,6 +100,7 @@ class Rollout:
         self._bias = 0.0  # of the velocity along the optical axis, learned from the seen depth
         self._covariance = np.zeros((2, 2))  # of depth and bias
         self.position = np.zeros(3)
+        self.velocity = np.zeros(3)
 
     @property
     def started(self) -> bool:
@@ -109,6 +114,7 @@ class Rollout:
         self._t = self._t_seen = t
         self._bias = 0.0
         self.position = position.astype(np.float64)
+        self.velocity = velocity.astype(np.float64)
         self._lateral_variance = (noise.lateral * position[2]) ** 2
         self._covariance = np.diag([(noise.depth * position[2]) ** 2, noise.velocity**2])
 
@@ -131,6 +137,7 @@ class Rollout:
         if seen is not None:
             self._correct(max(t - self._t_seen, 1e-3), seen)
             self._t_seen = t
+        self.velocity = velocity - np.array([0.0, 0.0, self._bias])
         return self.position
 
     def _predict(self, dt: float, moved: NDArray[np.float64]) -> None:
