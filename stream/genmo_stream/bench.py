@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -96,9 +97,17 @@ def bench_live(
     seconds: float,
     size: tuple[int, int] | None,
     fps: float | None,
+    show: Callable[[float], None] = lambda seconds: None,
 ) -> LiveFigures:
     """Serves, publishes `video` in a loop and watches, for so many seconds after the first pose.
 
+    Args:
+        video: a file with a person in view.
+        config: of the server.
+        seconds: how long to measure.
+        size: of the pictures sent; None = the file's.
+        fps: of the pictures sent; None = the file's.
+        show: told the seconds measured so far, for a progress bar.
     Raises:
         BenchError: the server didn't start or no pose came.
     """
@@ -115,7 +124,7 @@ def bench_live(
         ours.recv()
         publisher = _start_publisher(video, config, size, fps)
         try:
-            received = asyncio.run(watch(_poses_url(config), seconds))
+            received = asyncio.run(watch(_poses_url(config), seconds, show))
         finally:
             publisher.send_signal(signal.SIGINT)
             publisher.wait(10)
@@ -159,7 +168,9 @@ def _poses_url(config: ServerConfig) -> str:
     return f"ws://{config.host}:{config.port}/v1/streams/{STREAM}/poses"
 
 
-async def watch(url: str, seconds: float) -> list[Received]:
+async def watch(
+    url: str, seconds: float, show: Callable[[float], None] = lambda seconds: None
+) -> list[Received]:
     """Everything a viewer gets, until so many seconds after the first pose.
 
     Raises:
@@ -182,6 +193,7 @@ async def watch(url: str, seconds: float) -> list[Received]:
             if not received:
                 until = time.monotonic() + seconds
             received.append(Received(pose, at_us))
+            show((at_us - received[0].at_us) / 1e6)
     if len(received) < 2:
         raise BenchError(f"no poses came within {FIRST_POSE_S:g} s")
     return received

@@ -15,6 +15,7 @@ from genmo_stream.errors import ConfigError
 from genmo_stream.keypoints.landmarker import PoseModel
 
 ENV_PREFIX = "GENMO_RT_"
+OTHER_VARIABLES = ("GENMO_RT_CONFIG", "GENMO_RT_TOKEN")  # which file this is, and `send`'s token
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -115,12 +116,17 @@ def load_config(
     """
     values: dict[str, Any] = {}
     if path is not None:
-        values |= {k: _coerce(k, v, f"{path}") for k, v in _read_toml(path).items()}
+        values = {k: _coerce(k, v, f"{path}") for k, v in _read_toml(path).items()}
+    variables = {}
     for name, text in environ.items():
-        if name.startswith(ENV_PREFIX):
+        if name.startswith(ENV_PREFIX) and name not in OTHER_VARIABLES:
             key = name.removeprefix(ENV_PREFIX).lower()
-            values[key] = _coerce(key, _from_text(key, text), name)
-    values |= {key: _coerce(key, v, f"--{key}") for key, v in flags.items() if v is not None}
+            variables[key] = _coerce(key, _from_text(key, text), name)
+    given = {key: _coerce(key, v, f"--{key}") for key, v in flags.items() if v is not None}
+    for later in (variables, given):
+        if "device" in later and "gpu" not in later:
+            values.pop("gpu", None)  # one of the two is meant, the later one
+        values |= later
     return replace(ServerConfig(), **values) if values else ServerConfig()
 
 
@@ -136,14 +142,19 @@ def _read_toml(path: Path) -> dict[str, Any]:
 def _from_text(key: str, text: str) -> Any:
     """An environment variable's text as the value TOML would hold."""
     if key in ("port", "gpu", "max_streams", "max_viewers"):
-        return int(text) if text.lstrip("-").isdigit() else text
+        return int(text) if _is_whole(text) else text
     if key in ("ice_interfaces", "ice_servers", "allowed_origins"):
         return [part.strip() for part in text.split(",") if part.strip()]
     if key == "udp_ports":
-        return [int(part) if part.strip().isdigit() else part for part in text.split(",")]
+        return [int(part) if _is_whole(part) else part for part in text.split(",")]
     if key == "insecure":
         return {"1": True, "true": True, "0": False, "false": False}.get(text.lower(), text)
     return text
+
+
+def _is_whole(text: str) -> bool:
+    digits = text.strip().removeprefix("-")
+    return digits.isascii() and digits.isdigit()
 
 
 _STRINGS = ("host", "device", "keypoints")
@@ -159,13 +170,13 @@ def _coerce(key: str, value: Any, source: str) -> Any:
         raise ConfigError(f"{source}: unknown key '{key}'; known keys are {', '.join(known)}")
     where = f"{source}: {key}"
     if key in _STRINGS:
-        _check(where, value, isinstance(value, str), "text")
+        _check(where, value, isinstance(value, str) and value != "", "text")
     elif key in _INTS:
         _check(where, value, isinstance(value, int) and not isinstance(value, bool), "a number")
     elif key == "insecure":
         _check(where, value, isinstance(value, bool), "true or false")
     elif key in _PATHS:
-        _check(where, value, isinstance(value, str | Path), "a file path")
+        _check(where, value, isinstance(value, str | Path) and value != "", "a file path")
         return Path(value).expanduser()
     elif key in _LISTS:
         ok = isinstance(value, list | tuple) and all(isinstance(v, str) for v in value)
@@ -173,7 +184,7 @@ def _coerce(key: str, value: Any, source: str) -> Any:
         return tuple(value)
     elif key == "udp_ports":
         ok = isinstance(value, list | tuple) and len(value) == 2
-        ok = ok and all(isinstance(v, int) for v in value)
+        ok = ok and all(isinstance(v, int) and not isinstance(v, bool) for v in value)
         _check(where, value, ok, "two port numbers, first and last")
         return tuple(value)
     elif key == "tokens":

@@ -18,7 +18,7 @@ from genmo_stream.app import WEB_ROOT
 from genmo_stream.config import ServerConfig
 from genmo_stream.ice import MediaNetwork
 from genmo_stream.keypoints import MediaPipeStage
-from genmo_stream.server import listen
+from genmo_stream.server import check_media, listen
 
 PACKAGES = ("torch", "mediapipe", "aiortc", "av", "uvicorn", "websockets")
 
@@ -38,8 +38,8 @@ class Finding:
     text: str
 
 
-def examine(config: ServerConfig) -> list[Finding]:
-    """Tries every part of a server with this config, without serving."""
+def examine(config: ServerConfig) -> Iterator[Finding]:
+    """Tries every part of a server with this config, without serving; one after the other."""
     checks: list[tuple[str, bool, Callable[[ServerConfig], str]]] = [
         ("device", True, _device),
         ("model", True, _model),
@@ -48,7 +48,9 @@ def examine(config: ServerConfig) -> list[Finding]:
         ("media", True, _media),
         ("web page", False, _page),
     ]
-    return [Finding(True, True, _versions()), *(_try(*check, config) for check in checks)]
+    yield Finding(True, True, _versions())
+    for check in checks:
+        yield _try(*check, config)
 
 
 def _try(
@@ -95,6 +97,7 @@ def _address(config: ServerConfig) -> str:
 
 
 def _media(config: ServerConfig) -> str:
+    check_media(config)
     network = MediaNetwork(config.ice_interfaces, config.udp_ports)
     bound = list(_bindable(network))
     if not bound:

@@ -2,6 +2,7 @@
 
 StreamError (a GenmoError)
 ├── ConfigError    a flag, variable or config key is unknown or wrong
+├── AddressTaken   the server can't listen where it was told to
 ├── ServerFull     no room for another stream; says when to try again
 ├── OfferError     an SDP offer can't be answered (offer.py)
 ├── SourceEnded    the publisher is gone (ingest.py)
@@ -19,6 +20,10 @@ class StreamError(GenmoError):
 
 class ConfigError(StreamError):
     """A flag, environment variable or config key is unknown or has a wrong value."""
+
+
+class AddressTaken(StreamError):
+    """The server can't listen on its address; the text says why and what to do."""
 
 
 class ServerFull(StreamError):

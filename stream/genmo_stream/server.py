@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import signal
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,7 +14,8 @@ from genmo_rt.estimate import Estimator
 from genmo_rt.smpl import load_body
 from genmo_stream.app import WEB_ROOT, create_app
 from genmo_stream.config import ServerConfig
-from genmo_stream.errors import ConfigError
+from genmo_stream.errors import AddressTaken, ConfigError
+from genmo_stream.ice import MediaNetwork, ice_servers
 from genmo_stream.keypoints import KeypointStage, MediaPipeStage
 from genmo_stream.sockets import ViewerSocket
 from genmo_stream.stream import FrameTap
@@ -35,6 +37,8 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Says bye, ends the streams, then closes what is left."""
+        for server in self.servers:
+            server.close()  # who reconnects at once finds nobody
         self._streams.say_bye("the server stops")
         await asyncio.sleep(FAREWELL_S)
         await super().shutdown(sockets)
@@ -60,34 +64,54 @@ def listen(config: ServerConfig) -> socket.socket:
     """Binds the server's one TCP port.
 
     Raises:
-        ConfigError: the address can't be bound; says why and what to do.
+        AddressTaken: the address can't be bound; says why and what to do.
     """
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     try:
         return socket.create_server((config.host, config.port), family=family, backlog=128)
     except OSError as error:
-        raise ConfigError(
+        raise AddressTaken(
             f"can't listen on {config.host} port {config.port}: {error.strerror}; "
-            "stop what uses it or choose another with --port"
+            "stop what uses it or choose another with --host and --port"
         ) from error
 
 
+def check_media(config: ServerConfig) -> None:
+    """Says at the start what else a first publisher would find.
+
+    Raises:
+        ConfigError: an interface isn't there or an ICE server's address can't be read.
+    """
+    ice_servers(config.ice_servers)
+    MediaNetwork(config.ice_interfaces, config.udp_ports).addresses()
+
+
 def make_server(config: ServerConfig, streams: Streams) -> Server:
-    """The server, not yet running: `serve(sockets=[listen(config)])` runs it."""
-    return Server(
-        uvicorn.Config(
-            create_app(config, streams),
-            ws=ViewerSocket,
-            ws_per_message_deflate=False,
-            ws_max_size=MAX_WS_MESSAGE,
-            ssl_certfile=config.tls_cert,
-            ssl_keyfile=config.tls_key,
-            timeout_graceful_shutdown=GRACE_S,
-            log_level="warning",
-            server_header=False,
-        ),
-        streams,
+    """The server, not yet running: `serve(sockets=[listen(config)])` runs it.
+
+    Raises:
+        ConfigError: the TLS files can't be used.
+    """
+    settings = uvicorn.Config(
+        create_app(config, streams),
+        ws=ViewerSocket,
+        ws_per_message_deflate=False,
+        ws_max_size=MAX_WS_MESSAGE,
+        ssl_certfile=config.tls_cert,
+        ssl_keyfile=config.tls_key,
+        timeout_graceful_shutdown=GRACE_S,
+        log_level="warning",
+        server_header=False,
     )
+    try:
+        settings.load()
+    except OSError as error:  # ssl.SSLError is one
+        reason = error.strerror or str(error)
+        raise ConfigError(
+            f"TLS with {config.tls_cert} and {config.tls_key} can't be used: {reason}; "
+            "expected a certificate chain and its private key, as PEM"
+        ) from error
+    return Server(settings, streams)
 
 
 def serve(config: ServerConfig, say: Callable[[str], None]) -> None:
@@ -97,15 +121,16 @@ def serve(config: ServerConfig, say: Callable[[str], None]) -> None:
         config: all settings.
         say: gets the lines a person should read (URL, device, model, body).
     Raises:
-        ConfigError, DeviceError, FileFormatError: before anything is served.
+        AddressTaken, ConfigError, DeviceError, FileFormatError: before anything is served.
     """
+    check_media(config)
     listener = listen(config)
     try:
         streams = make_streams(config)
+        server = make_server(config, streams)
     except BaseException:
         listener.close()
         raise
-    server = make_server(config, streams)
     estimator = streams.estimator
     port = listener.getsockname()[1]
     say(f"genmo-rt is at {config.url(port)}")
@@ -116,5 +141,6 @@ def serve(config: ServerConfig, say: Callable[[str], None]) -> None:
         say("  page    not built: run `make setup` in the source tree (needs Node.js)")
     if config.insecure and not config.on_loopback:
         say("  WARNING --insecure: anyone who reaches this address can watch and publish")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, in order
     with suppress(KeyboardInterrupt):  # uvicorn hands the signal on once all is closed
         server.run(sockets=[listener])

@@ -67,3 +67,43 @@ def test_other_machines_are_let_in_only_with_tokens_and_tls_or_insecure() -> Non
     with pytest.raises(ConfigError, match="reachable from other machines"):
         ServerConfig(host="192.0.2.1")
     assert ServerConfig(host="192.0.2.1", insecure=True).insecure
+
+
+def test_variables_of_other_commands_are_no_unknown_keys() -> None:
+    environ = {"GENMO_RT_TOKEN": "for send", "GENMO_RT_CONFIG": "genmo.toml"}
+    assert load_config(None, environ, {}) == ServerConfig()
+
+
+@pytest.mark.parametrize(
+    ("environ", "flags", "expected"),
+    [
+        ({}, {}, ("auto", 1)),
+        ({}, {"device": "cpu"}, ("cpu", None)),
+        ({"GENMO_RT_DEVICE": "cpu"}, {}, ("cpu", None)),
+        ({"GENMO_RT_DEVICE": "cpu"}, {"gpu": 0}, ("cpu", 0)),  # gpu wins over device
+        ({"GENMO_RT_GPU": "2"}, {"device": "cuda"}, ("cuda", None)),
+    ],
+)
+def test_a_device_that_is_named_later_wins_over_a_gpu(
+    tmp_path: Path, environ: dict[str, str], flags: dict[str, object], expected: tuple[str, int]
+) -> None:
+    file = tmp_path / "genmo.toml"
+    file.write_text("gpu = 1\n")
+    config = load_config(file, environ, flags)
+    assert (config.device, config.gpu) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "complaint"),
+    [
+        ("PORT", "--5", "expected a number"),
+        ("PORT", "²", "expected a number"),
+        ("UDP_PORTS", "1", "two port numbers"),
+        ("INSECURE", "yes", "expected true or false"),
+        ("HOST", "", "expected text"),
+        ("TLS_CERT", "", "expected a file path"),
+    ],
+)
+def test_a_wrong_variable_says_what_was_expected(name: str, text: str, complaint: str) -> None:
+    with pytest.raises(ConfigError, match=f"GENMO_RT_{name}: .*{complaint}"):
+        load_config(None, {f"GENMO_RT_{name}": text}, {})

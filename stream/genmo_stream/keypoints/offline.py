@@ -1,6 +1,6 @@
 """A whole file through the 2D stage: for estimating, evaluating and keeping the landmarks."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ class SeenFrame:
     keypoints: Keypoints | None
 
 
-def watch_video(path: Path | str, model: PoseModel = "full") -> Iterator[SeenFrame]:
+def watch_video(path: Path | str, model: PoseModel = "full") -> Generator[SeenFrame, None, None]:
     """Runs the 2D stage over every frame of a video file, searching each picture exhaustively.
 
     Raises:
