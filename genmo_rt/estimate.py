@@ -17,6 +17,7 @@ from genmo_rt.camera import Intrinsics
 from genmo_rt.checkpoint import DEFAULT_CHECKPOINT, Checkpoint, load_checkpoint
 from genmo_rt.clock import TICK_HZ, Tick
 from genmo_rt.conditions import from_keypoints
+from genmo_rt.contacts import FootHold
 from genmo_rt.keypoints import Keypoints
 from genmo_rt.motion import View
 from genmo_rt.pose import Pose
@@ -182,6 +183,7 @@ class StreamEstimator:
         self._rollout = Rollout()
         self._refiner = Refiner(self._intrinsics)
         self._smooth = RotationFilter()
+        self._feet = FootHold()
 
     @torch.inference_mode()
     def _tick(
@@ -233,6 +235,8 @@ class StreamEstimator:
         else:
             root = figure.joints[0]
             self._rollout.start(observed.t, root, velocity)
+        figure = self._figure(local, root)
+        local = _local(self._feet.apply(observed.t, figure.rotmat, figure.joints, said.contacts))
         figure = self._figure(local, root)
         if seen:
             self._observe_world(observed.t, figure, shape, said)
