@@ -1,7 +1,6 @@
 """From ticks and landmarks to poses in the world: one person, one tick at a time.
 
-conditions → model → motion vector → figure in the camera → put back on its landmarks (refine)
-→ root fused over time (rollout) → the stream's world (world) → Pose
+landmarks → conditions → model → motion vector → decoded → posed in the world (posing) → Pose
 """
 
 from collections import deque
@@ -17,26 +16,17 @@ from genmo_rt.camera import Intrinsics
 from genmo_rt.checkpoint import DEFAULT_CHECKPOINT, Checkpoint, load_checkpoint
 from genmo_rt.clock import TICK_HZ, Tick
 from genmo_rt.conditions import from_keypoints
-from genmo_rt.contacts import FootHold
 from genmo_rt.keypoints import Keypoints
 from genmo_rt.motion import View
 from genmo_rt.pose import Pose
-from genmo_rt.refine import Figure, Refiner, landmark_weights
-from genmo_rt.rollout import Rollout
-from genmo_rt.rotation import rotmat_to_quat_xyzw
-from genmo_rt.skeleton import PARENTS
-from genmo_rt.smooth import RotationFilter
+from genmo_rt.posing import Poser
 from genmo_rt.smpl import Body, load_body
 from genmo_rt.soles import Soles
-from genmo_rt.stature import ShapeRule
 from genmo_rt.world import World
-
-Array = NDArray[np.float64]
 
 # A view's scale is about 0.45 m on the body: 1.5 of them and 8 m/s.
 CUT_SCALES = 1.5
 FASTEST_SCALES_PER_S = 18.0
-FADE_S = 1.0  # an unseen person's velocity fades with this time constant
 
 
 class Estimator:
@@ -109,8 +99,6 @@ class StreamEstimator:
     """One person in one stream's world. Not thread-safe; every call blocks for some ms.
 
     Attributes:
-        shape: (10,) float32, the running estimate.
-        rest_joints: (24, 3) float32, the T-pose skeleton of that shape.
         world: where the camera stands; hand it to the stream's next person.
     """
 
@@ -124,19 +112,27 @@ class StreamEstimator:
     ) -> None:
         self.world = world
         self._estimator = estimator
-        self._body = estimator.body
         self._model = estimator.checkpoint.model
         self._intrinsics = intrinsics
         self._delay = delay
-        self._rule = ShapeRule(estimator.body, height_m)
+        self._poser = Poser(estimator.body, estimator.soles, intrinsics, height_m, world)
         self._cache = self._model.new_cache(delay=delay)
-        self._set_shape(np.zeros(10))
         self._restart()
+
+    @property
+    def shape(self) -> NDArray[np.float32]:
+        """(10,) coefficients of the body, the running estimate."""
+        return self._poser.shape
+
+    @property
+    def rest_joints(self) -> NDArray[np.float32]:
+        """(24, 3) the T-pose skeleton of that shape, metres."""
+        return self._poser.rest_joints
 
     @property
     def height_m(self) -> float:
         """Standing height of the running shape, metres."""
-        return self._rule.height(self.shape.astype(np.float64))
+        return self._poser.height_m
 
     def step(self, tick: Tick, keypoints: Keypoints | None) -> Pose | None:
         """Takes one frame: runs the ticks missed before it masked, then its own.
@@ -179,11 +175,7 @@ class StreamEstimator:
         self._pending: deque[_Observed] = deque(maxlen=self._delay + 1)
         self._view: View | None = None
         self._t_view = 0.0
-        self._t_seen = 0.0
-        self._rollout = Rollout()
-        self._refiner = Refiner(self._intrinsics)
-        self._smooth = RotationFilter()
-        self._feet = FootHold()
+        self._poser.restart()
 
     @torch.inference_mode()
     def _tick(
@@ -208,7 +200,8 @@ class StreamEstimator:
             return None
         observed = self._pending[0]
         vector = self._estimator.checkpoint.stats.denormalise(out).cpu()
-        return self._pose(observed, motion.decode(vector, observed.view)), observed.framed
+        decoded = motion.decode(vector, observed.view)
+        return self._poser.pose(observed.t, observed.keypoints, decoded), observed.framed
 
     def _is_cut(self, view: View, t: float) -> bool:
         """Whether the person is where nobody could have gone since they were last seen."""
@@ -217,126 +210,10 @@ class StreamEstimator:
         moved = float((view.centre - self._view.centre).norm() / view.scale)
         return moved > CUT_SCALES + FASTEST_SCALES_PER_S * (t - self._t_view)
 
-    def _pose(self, observed: _Observed, decoded: motion.Motion) -> Pose:
-        """One decoded motion vector (leading dimension 1) and its evidence to a pose."""
-        said = _Said.of(decoded)
-        shape, scale = self._rule.apply(said.shape)
-        self._set_shape(shape)
-        figure = self._figure(said.rotmat_cam, said.root_cam * scale)
-        velocity = said.velocity_cam * scale
-        seen = observed.keypoints is not None
-        if observed.keypoints is not None:
-            figure = self._refiner.refine(figure, observed.keypoints)
-            self._t_seen = observed.t
-        local = self._smooth.step(observed.t, _local(figure.rotmat))
-        velocity = velocity * np.exp((self._t_seen - observed.t) / FADE_S)
-        if self._rollout.started:
-            root = self._rollout.step(observed.t, velocity, figure.joints[0] if seen else None)
-        else:
-            root = figure.joints[0]
-            self._rollout.start(observed.t, root, velocity)
-        figure = self._figure(local, root)
-        local = _local(self._feet.apply(observed.t, figure.rotmat, figure.joints, said.contacts))
-        figure = self._figure(local, root)
-        if seen:
-            self._observe_world(observed.t, figure, shape, said)
-        return self._publish(observed, figure, local, said.contacts)
-
-    def _figure(self, rotmat: Array, pelvis: Array) -> Figure:
-        """The body in the camera; rotmat (24, 3, 3) as in Motion.rotmat_cam."""
-        turned, joints = self._body.forward_kinematics(
-            torch.from_numpy(rotmat), torch.from_numpy(pelvis), self._rest_joints
-        )
-        return Figure(turned.numpy(), joints.numpy(), self._landmark_offsets)
-
-    def _observe_world(self, t: float, figure: Figure, shape: Array, said: "_Said") -> None:
-        soles = self._estimator.soles
-        points = soles.points(figure.rotmat, figure.joints, shape)
-        if not self.world.started:
-            self.world.start(t, points)
-        else:
-            self.world.observe(t, said.up_cam, points, said.contacts[soles.contact])
-
-    def _publish(self, observed: _Observed, figure: Figure, local: Array, contacts: Array) -> Pose:
-        rotmat = np.concatenate((local[:1], self.world.R_c2w @ local[:1], local[1:]))
-        quat_xyzw = rotmat_to_quat_xyzw(torch.from_numpy(rotmat)).numpy().astype(np.float32)
-        joints = self.world.points(figure.joints).astype(np.float32)
-        return Pose(
-            t=observed.t,
-            quat_xyzw=quat_xyzw[1:],
-            pelvis=joints[0],
-            velocity=self.world.directions(self._rollout.velocity).astype(np.float32),
-            joints=joints,
-            contacts=contacts.astype(np.float32),
-            confidence=_confidence(observed.keypoints),
-            shape=self.shape,
-            joints_cam=figure.joints.astype(np.float32),
-            root_quat_xyzw_cam=quat_xyzw[0],
-        )
-
-    def _set_shape(self, shape: Array) -> None:
-        coefficients = torch.from_numpy(shape)
-        self._rest_joints = self._body.rest_joints(coefficients)
-        self._landmark_offsets = self._body.landmark_offsets(coefficients).numpy()
-        self.shape = shape.astype(np.float32)
-        self.rest_joints = self._rest_joints.numpy().astype(np.float32)
-
-
-@dataclass(frozen=True, slots=True)
-class _Said:
-    """What the model said of one tick, as float64 arrays in the camera.
-
-    Attributes:
-        rotmat_cam: (24, 3, 3) joint 0 in the camera, 1..23 relative to the parent.
-        root_cam: (3,) metres.
-        velocity_cam: (3,) of the pelvis, metres per second.
-        up_cam: (3,) unit vector.
-        shape: (10,) of the built-in body.
-        contacts: (6,) probability.
-    """
-
-    rotmat_cam: Array
-    root_cam: Array
-    velocity_cam: Array
-    up_cam: Array
-    shape: Array
-    contacts: Array
-
-    @classmethod
-    def of(cls, decoded: motion.Motion) -> "_Said":
-        rotmat_cam = _array(decoded.rotmat_cam)
-        return cls(
-            rotmat_cam=rotmat_cam,
-            root_cam=_array(decoded.root_cam),
-            velocity_cam=rotmat_cam[0] @ _array(decoded.root_vel),
-            up_cam=_array(decoded.R_c2gv)[1],
-            shape=_array(decoded.shape),
-            contacts=_array(decoded.contacts),
-        )
-
-
-def _local(rotmat: Array) -> Array:
-    """(24, 3, 3) rotations in the camera to joint 0 there and 1..23 relative to the parent."""
-    relative = rotmat[list(PARENTS[1:])].transpose(0, 2, 1) @ rotmat[1:]
-    return np.concatenate((rotmat[:1], relative))
-
 
 def _squeezed(view: View) -> View:
     """A view of (1, 1) frames as one of (1,)."""
     return View(view.centre[:, 0], view.scale[:, 0], view.intrinsics[:, 0])
-
-
-def _array(tensor: torch.Tensor) -> Array:
-    """The first row of a tensor with a leading dimension of 1."""
-    return tensor[0].double().cpu().numpy()
-
-
-def _confidence(keypoints: Keypoints | None) -> float:
-    """0..1: the landmarks' confidence, averaged as refinement weighs them."""
-    if keypoints is None:
-        return 0.0
-    weights = landmark_weights(np.ones_like(keypoints.confidence))
-    return float(weights @ keypoints.confidence / weights.sum())
 
 
 def _scaled(keypoints: Keypoints, intrinsics: Intrinsics) -> Keypoints:

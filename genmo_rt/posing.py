@@ -1,0 +1,187 @@
+"""What the model says of one tick, and what the picture shows, become a pose in the world.
+
+figure in the camera → put back on its landmarks (refine) → smoothed (smooth) → root fused over
+time (rollout) → resting feet held (contacts) → the stream's world (world) → Pose
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from genmo_rt.camera import Intrinsics
+from genmo_rt.contacts import FootHold
+from genmo_rt.keypoints import Keypoints
+from genmo_rt.motion import Motion
+from genmo_rt.pose import Pose
+from genmo_rt.refine import Figure, Refiner, landmark_weights
+from genmo_rt.rollout import Rollout
+from genmo_rt.rotation import rotmat_to_quat_xyzw
+from genmo_rt.skeleton import PARENTS
+from genmo_rt.smooth import RotationFilter
+from genmo_rt.smpl import Body
+from genmo_rt.soles import Soles
+from genmo_rt.stature import ShapeRule
+from genmo_rt.world import World
+
+Array = NDArray[np.float64]
+
+FADE_S = 1.0  # an unseen person's velocity fades with this time constant
+
+
+class Poser:
+    """Turns one person's decoded motion vectors into poses, tick after tick.
+
+    Attributes:
+        shape: (10,) float32, the running estimate.
+        rest_joints: (24, 3) float32, the T-pose skeleton of that shape.
+    """
+
+    def __init__(
+        self, body: Body, soles: Soles, intrinsics: Intrinsics, height_m: float | None, world: World
+    ) -> None:
+        self._body = body
+        self._soles = soles
+        self._intrinsics = intrinsics
+        self._world = world
+        self._rule = ShapeRule(body, height_m)
+        self._set_shape(np.zeros(10))
+        self.restart()
+
+    @property
+    def height_m(self) -> float:
+        """Standing height of the running shape, metres."""
+        return self._rule.height(self.shape.astype(np.float64))
+
+    def restart(self) -> None:
+        """Forgets the ticks before; shape and world stay."""
+        self._t_seen = 0.0
+        self._rollout = Rollout()
+        self._refiner = Refiner(self._intrinsics)
+        self._smooth = RotationFilter()
+        self._feet = FootHold()
+
+    def pose(self, t: float, keypoints: Keypoints | None, decoded: Motion) -> Pose:
+        """The pose of one tick.
+
+        Args:
+            t: capture time, seconds; later than that of the tick before.
+            keypoints: the person's landmarks, in a picture of the intrinsics' size.
+            decoded: what the model says, leading dimension 1.
+        """
+        said = _Said.of(decoded)
+        shape, scale = self._rule.apply(said.shape)
+        self._set_shape(shape)
+        figure = self._figure(said.rotmat_cam, said.root_cam * scale)
+        if keypoints is not None:
+            figure = self._refiner.refine(figure, keypoints)
+            self._t_seen = t
+        local = self._smooth.step(t, _local(figure.rotmat))
+        fade = np.exp((self._t_seen - t) / FADE_S)
+        seen_root = figure.joints[0] if keypoints is not None else None
+        root = self._root(t, said.velocity_cam * scale * fade, figure.joints[0], seen_root)
+        figure = self._figure(local, root)
+        local = _local(self._feet.apply(t, figure.rotmat, figure.joints, said.contacts))
+        figure = self._figure(local, root)
+        if keypoints is not None:
+            self._observe_world(t, figure, shape, said)
+        return self._publish(t, figure, local, said.contacts, _confidence(keypoints))
+
+    def _root(self, t: float, velocity: Array, predicted: Array, seen: Array | None) -> Array:
+        if self._rollout.started:
+            return self._rollout.step(t, velocity, seen)
+        self._rollout.start(t, predicted, velocity)
+        return predicted
+
+    def _figure(self, rotmat: Array, pelvis: Array) -> Figure:
+        """The body in the camera; rotmat (24, 3, 3) as in Motion.rotmat_cam."""
+        turned, joints = self._body.forward_kinematics(
+            torch.from_numpy(rotmat), torch.from_numpy(pelvis), self._rest_joints
+        )
+        return Figure(turned.numpy(), joints.numpy(), self._landmark_offsets)
+
+    def _observe_world(self, t: float, figure: Figure, shape: Array, said: "_Said") -> None:
+        points = self._soles.points(figure.rotmat, figure.joints, shape)
+        if not self._world.started:
+            self._world.start(t, points)
+        else:
+            self._world.observe(t, said.up_cam, points, said.contacts[self._soles.contact])
+
+    def _publish(
+        self, t: float, figure: Figure, local: Array, contacts: Array, confidence: float
+    ) -> Pose:
+        rotmat = np.concatenate((local[:1], self._world.R_c2w @ local[:1], local[1:]))
+        quat_xyzw = rotmat_to_quat_xyzw(torch.from_numpy(rotmat)).numpy().astype(np.float32)
+        joints = self._world.points(figure.joints).astype(np.float32)
+        return Pose(
+            t=t,
+            quat_xyzw=quat_xyzw[1:],
+            pelvis=joints[0],
+            velocity=self._world.directions(self._rollout.velocity).astype(np.float32),
+            joints=joints,
+            contacts=contacts.astype(np.float32),
+            confidence=confidence,
+            shape=self.shape,
+            joints_cam=figure.joints.astype(np.float32),
+            root_quat_xyzw_cam=quat_xyzw[0],
+        )
+
+    def _set_shape(self, shape: Array) -> None:
+        coefficients = torch.from_numpy(shape)
+        self._rest_joints = self._body.rest_joints(coefficients)
+        self._landmark_offsets = self._body.landmark_offsets(coefficients).numpy()
+        self.shape = shape.astype(np.float32)
+        self.rest_joints = self._rest_joints.numpy().astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What the model said of one tick, as float64 arrays in the camera.
+
+    Attributes:
+        rotmat_cam: (24, 3, 3) joint 0 in the camera, 1..23 relative to the parent.
+        root_cam: (3,) metres.
+        velocity_cam: (3,) of the pelvis, metres per second.
+        up_cam: (3,) unit vector.
+        shape: (10,) of the built-in body.
+        contacts: (6,) probability.
+    """
+
+    rotmat_cam: Array
+    root_cam: Array
+    velocity_cam: Array
+    up_cam: Array
+    shape: Array
+    contacts: Array
+
+    @classmethod
+    def of(cls, decoded: Motion) -> "_Said":
+        rotmat_cam = _array(decoded.rotmat_cam)
+        return cls(
+            rotmat_cam=rotmat_cam,
+            root_cam=_array(decoded.root_cam),
+            velocity_cam=rotmat_cam[0] @ _array(decoded.root_vel),
+            up_cam=_array(decoded.R_c2gv)[1],
+            shape=_array(decoded.shape),
+            contacts=_array(decoded.contacts),
+        )
+
+
+def _local(rotmat: Array) -> Array:
+    """(24, 3, 3) rotations in the camera to joint 0 there and 1..23 relative to the parent."""
+    relative = rotmat[list(PARENTS[1:])].transpose(0, 2, 1) @ rotmat[1:]
+    return np.concatenate((rotmat[:1], relative))
+
+
+def _array(tensor: torch.Tensor) -> Array:
+    """The first row of a tensor with a leading dimension of 1."""
+    return tensor[0].double().cpu().numpy()
+
+
+def _confidence(keypoints: Keypoints | None) -> float:
+    """0..1: the landmarks' confidence, averaged as refinement weighs them."""
+    if keypoints is None:
+        return 0.0
+    weights = landmark_weights(np.ones_like(keypoints.confidence))
+    return float(weights @ keypoints.confidence / weights.sum())
