@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 
 import torch
 from starlette.applications import Starlette
@@ -14,7 +13,6 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
-from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
 from genmo_rt.formats.glb import body_glb
@@ -23,6 +21,7 @@ from genmo_stream.config import ServerConfig
 from genmo_stream.errors import ServerFull
 from genmo_stream.ingest import IngestConfig
 from genmo_stream.metrics import StreamCollector, render
+from genmo_stream.page import WEB_ROOT, PageFiles
 from genmo_stream.problem import Problem, problem_response
 from genmo_stream.stream import Stream
 from genmo_stream.streams import RETRY_AFTER_S, Streams
@@ -30,7 +29,6 @@ from genmo_stream.viewers import ViewerOptions, refuse_viewer, serve_viewer
 from genmo_stream.whip import valid_stream_name, whip_routes
 from genmo_stream.wire import WireError
 
-WEB_ROOT = Path(__file__).parent / "web"
 SHAPE_LIMIT = 5.0  # coefficients beyond five standard deviations are no person's
 
 
@@ -66,7 +64,7 @@ def create_app(config: ServerConfig, streams: Streams) -> Starlette:
         WebSocketRoute("/{path:path}", api.no_websocket),
     ]
     if WEB_ROOT.is_dir():
-        routes.append(Mount("/", StaticFiles(directory=WEB_ROOT, html=True)))
+        routes.append(Mount("/", PageFiles()))
     return Starlette(
         routes=routes,
         lifespan=lifespan,

@@ -14,10 +14,10 @@ from genmo_rt.device import device_name, resolve_device
 from genmo_rt.errors import GenmoError
 from genmo_rt.estimate import Estimator
 from genmo_rt.smpl import load_body
-from genmo_stream.app import WEB_ROOT
 from genmo_stream.config import ServerConfig
 from genmo_stream.ice import MediaNetwork
 from genmo_stream.keypoints import MediaPipeStage
+from genmo_stream.page import WEB_ROOT
 from genmo_stream.server import check_media, listen
 
 PACKAGES = ("torch", "mediapipe", "aiortc", "av", "uvicorn", "websockets")

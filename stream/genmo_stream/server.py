@@ -12,11 +12,13 @@ import uvicorn
 from genmo_rt.device import device_name, resolve_device
 from genmo_rt.estimate import Estimator
 from genmo_rt.smpl import load_body
-from genmo_stream.app import WEB_ROOT, create_app
+from genmo_stream.app import create_app
 from genmo_stream.config import ServerConfig
 from genmo_stream.errors import AddressTaken, ConfigError
 from genmo_stream.ice import MediaNetwork, ice_servers
 from genmo_stream.keypoints import KeypointStage, MediaPipeStage
+from genmo_stream.page import WEB_ROOT
+from genmo_stream.memory import share_arenas
 from genmo_stream.sockets import ViewerSocket
 from genmo_stream.stream import FrameTap
 from genmo_stream.streams import Streams
@@ -51,6 +53,7 @@ def make_streams(config: ServerConfig, *, tap: FrameTap | None = None) -> Stream
         DeviceError: the device isn't there.
         FileFormatError: the body or the checkpoint can't be read.
     """
+    share_arenas()
     device = resolve_device(config.device, config.gpu)
     estimator = Estimator.load(config.checkpoint, device=device, body=load_body(config.body))
 

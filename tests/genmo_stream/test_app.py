@@ -1,6 +1,7 @@
 """The HTTP face of a real server: what each route answers, bad input included."""
 
 import json
+import re
 from collections.abc import Iterator
 
 import httpx
@@ -36,6 +37,15 @@ def test_the_page_is_served(http: httpx.Client) -> None:
     page = http.get("/")
     assert page.status_code == 200
     assert "<title>" in page.text
+
+
+def test_the_page_is_checked_for_news_and_its_hashed_files_are_kept(http: httpx.Client) -> None:
+    page = http.get("/")
+    assert page.headers["cache-control"] == "no-cache"
+    assert "default-src 'self'" in page.headers["content-security-policy"]
+    found = re.search(r"assets/[^\"]+\.js", page.text)
+    assert found is not None
+    assert "immutable" in http.get(f"/{found.group()}").headers["cache-control"]
 
 
 def test_metrics_are_prometheus_text(http: httpx.Client) -> None:
