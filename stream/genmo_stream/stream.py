@@ -19,7 +19,7 @@ from genmo_stream.frame import Frame
 from genmo_stream.hub import Hub
 from genmo_stream.ingest import FrameSource, SourceEnded
 from genmo_stream.keypoints import KeypointStage
-from genmo_stream.metrics import Ledger, Rate
+from genmo_stream.ledger import Ledger, Rate
 from genmo_stream.solvers import Seen, Solvers
 from genmo_stream.subjects import Subjects
 from genmo_stream.tracking import PersonState, PersonTracker
