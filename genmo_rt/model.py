@@ -18,8 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from genmo_kernels.ring_decode.reference import ring_decode
-from genmo_kernels.windowed_attention.reference import windowed_attention
+from genmo_kernels.ring_decode.api import ring_decode
+from genmo_kernels.windowed_attention.api import windowed_attention
 from genmo_rt.conditions import MODALITIES, Conditions, Modality, Observed
 from genmo_rt.errors import InputError
 from genmo_rt.motion import MOTION_WIDTH, SLICES
@@ -201,11 +201,11 @@ class Block(nn.Module):
         self.down = nn.Linear(4 * config.width, config.width)
         self.gate_mlp = nn.Parameter(torch.full((config.width,), 0.5))
 
-    def forward(self, x: Tensor, attend: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Tensor:
-        """(..., C) tokens; `attend` mixes queries, keys and values of (..., H, D)."""
+    def forward(self, x: Tensor, attend: Callable[[Tensor], Tensor]) -> Tensor:
+        """(..., C) tokens; `attend` takes queries, keys, values (..., 3, H, D) to (..., H, D)."""
         qkv: Tensor = self.qkv(self.norm_attention(x))
-        q, k, v = qkv.view(*x.shape[:-1], 3, self.heads, -1).unbind(-3)
-        x = x + self.gate_attention * self.out(attend(q, k, v).flatten(-2))
+        attended = attend(qkv.view(*x.shape[:-1], 3, self.heads, -1))
+        x = x + self.gate_attention * self.out(attended.flatten(-2))
         hidden = F.gelu(self.up(self.norm_mlp(x)), approximate="tanh")
         out: Tensor = x + self.gate_mlp * self.down(hidden)
         return out

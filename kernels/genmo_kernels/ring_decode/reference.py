@@ -46,3 +46,38 @@ def ring_decode(
     written = (slot <= tick[:, None])[:, None]
     weight = score.masked_fill(~written, -torch.inf).softmax(-1)
     return (weight[:, :, None] @ values)[:, :, 0]
+
+
+def ring_decode_rows(
+    qkv: Tensor,
+    bias: Tensor | None,
+    keys: Tensor,
+    values: Tensor,
+    tick: Tensor,
+    rows: Tensor | None,
+) -> Tensor:
+    """The same for some slots of an arena and several new tokens each, one after the other.
+
+    Args:
+        qkv: (S, N, 3, H, D) what the product with the weights gave.
+        bias: (3, H, D) added to it; None adds nothing.
+        keys: (A, H, W, D) rings of A slots.
+        values: (A, H, W, D) likewise.
+        tick: (A,) int64 tokens that each slot has cached before.
+        rows: (S,) the slot of each row, -1 for a padding row; None: row s is slot s.
+    Returns:
+        (S, N, H, D); zeros in padding rows.
+    """
+    if bias is not None:
+        qkv = qkv + bias
+    if rows is None:
+        rows = torch.arange(len(qkv), device=qkv.device)
+    live = rows >= 0
+    slot = rows[live]
+    out = qkv.new_zeros(*qkv.shape[:2], *qkv.shape[3:])
+    ring_keys, ring_values = keys[slot], values[slot]
+    for n in range(qkv.shape[1]):
+        q, k, v = qkv[live, n].unbind(1)
+        out[live, n] = ring_decode(q, k, v, ring_keys, ring_values, tick[slot] + n)
+    keys[slot], values[slot] = ring_keys, ring_values
+    return out

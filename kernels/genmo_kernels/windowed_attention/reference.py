@@ -1,6 +1,7 @@
 """The definition of windowed attention, in plain PyTorch."""
 
 from functools import lru_cache
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -34,6 +35,25 @@ def windowed_attention(q: Tensor, k: Tensor, v: Tensor, left: int, right: int) -
     weight = scores.masked_fill(~seen, -torch.inf).softmax(-1).to(v.dtype)
     out: Tensor = weight @ v.transpose(1, 2)
     return out.transpose(1, 2)
+
+
+def windowed_attention_packed(qkv: Tensor, cu_seqlens: Tensor, left: int, right: int) -> Tensor:
+    """The same for sequences of any lengths, packed one after the other.
+
+    Args:
+        qkv: (T, 3, H, D).
+        cu_seqlens: (N + 1,) sequence s is [cu_seqlens[s], cu_seqlens[s + 1]).
+        left: as above.
+        right: as above.
+    Returns:
+        (T, H, D).
+    """
+    q, k, v = qkv.unbind(1)
+    sequences = [
+        windowed_attention(q[None, start:end], k[None, start:end], v[None, start:end], left, right)
+        for start, end in pairwise(cu_seqlens.tolist())
+    ]
+    return torch.cat(sequences, dim=1)[0]
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
