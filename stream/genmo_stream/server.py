@@ -17,8 +17,8 @@ from genmo_stream.config import ServerConfig
 from genmo_stream.errors import AddressTaken, ConfigError
 from genmo_stream.ice import MediaNetwork, ice_servers
 from genmo_stream.keypoints import KeypointStage, MediaPipeStage
-from genmo_stream.page import WEB_ROOT
 from genmo_stream.memory import share_arenas
+from genmo_stream.page import WEB_ROOT
 from genmo_stream.sockets import ViewerSocket
 from genmo_stream.stream import FrameTap
 from genmo_stream.streams import Streams

@@ -1,0 +1,38 @@
+"""Memory that threads leave behind goes to those that follow."""
+
+import subprocess
+import sys
+
+import pytest
+
+GROWTH = """
+import ctypes, platform, threading
+from genmo_stream.memory import share_arenas
+
+assert share_arenas() == (platform.libc_ver()[0] == "glibc")
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+libc.free.argtypes = [ctypes.c_void_p]
+
+def work():
+    for block in [libc.malloc(4096) for _ in range(100)]:
+        libc.free(block)
+
+for _ in range(2):  # at once, so that every thread would get a heap of its own
+    threads = [threading.Thread(target=work) for _ in range(40)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+libc.malloc_stats()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's heaps")
+def test_any_number_of_threads_shares_two_heaps() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", GROWTH], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    heaps = [line for line in done.stderr.splitlines() if line.startswith("Arena")]
+    assert 1 <= len(heaps) <= 2
