@@ -58,7 +58,7 @@ class RefineNoise:
             share of the prior's weight.
     """
 
-    landmark: float = 0.02
+    landmark: float = 0.025
     outlier: float = 0.12
     lateral: float = 0.2
     depth: float = 0.02

@@ -27,9 +27,9 @@ class FilterTimes:
         forget: seconds after which 63 % of the angular velocity is gone unless confirmed.
     """
 
-    follow: float = 0.05
-    learn: float = 0.1
-    forget: float = 0.2
+    follow: float = 0.045
+    learn: float = 0.07
+    forget: float = 0.15
 
 
 class RotationFilter:
