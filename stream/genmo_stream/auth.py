@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from starlette.requests import HTTPConnection
 
 SCOPES = ("publish", "view", "admin")
+LOCAL_SCOPES = frozenset(SCOPES)  # of callers on this machine
 TICKET_S = 30.0  # a ticket's life
 PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 MAX_TICKETS = 1024  # outstanding at once; the oldest go first
@@ -60,33 +61,23 @@ class Authorizer:
         Raises:
             Denied: 401 without a usable token, 403 when the token's scopes don't allow it.
         """
-        presented = _bearer(connection)
         ticket = connection.query_params.get("ticket")
-        if presented is None and ticket is not None:
-            return self._redeem(ticket, scope)
-        if presented is None:
-            if self._open or _from_loopback(connection):
-                return None
-            raise Denied(401, "no token; expected Authorization: Bearer TOKEN or ?ticket=TICKET")
-        digest = _digest(presented)
-        scopes = self._tokens.get(digest)
-        if scopes is None:
-            if self._open or _from_loopback(connection):
-                return digest
-            raise Denied(401, "the token is not known here; ask the server's owner for one")
+        if ticket is not None and _bearer(connection) is None:
+            identity, scopes = None, self._redeem(ticket)
+        else:
+            identity, scopes = self._identify(connection)
         if scope not in scopes and "admin" not in scopes:
             raise Denied(403, f"the token allows {', '.join(sorted(scopes))}; expected {scope}")
-        return digest
+        return identity
 
     def issue_ticket(self, connection: HTTPConnection) -> str:
-        """A single-use ticket with the scopes of the caller's token (view on loopback).
+        """A single-use ticket with the scopes of the caller's token.
 
         Raises:
-            Denied: as `authorize` for the scope "view".
+            Denied: as `authorize`; a ticket buys no further one.
         """
         self.check_origin(connection)
-        digest = self.authorize(connection, "view")
-        scopes = self._tokens.get(digest or "", frozenset({"view", "publish"}))
+        _, scopes = self._identify(connection)
         now = self._clock()
         self._tickets = {k: v for k, v in self._tickets.items() if v[0] > now}
         while len(self._tickets) >= MAX_TICKETS:
@@ -103,7 +94,10 @@ class Authorizer:
                 neither this server, a page of this machine nor an allowed origin. With a token
                 that is known here, or a ticket, nothing is refused.
         """
-        if self._has_known_token(connection) or "ticket" in connection.query_params:
+        presented = _bearer(connection)
+        if presented is not None and _digest(presented) in self._tokens:
+            return
+        if presented is None and "ticket" in connection.query_params:
             return
         origin = connection.headers.get("origin")
         host = connection.headers.get("host", "")
@@ -123,20 +117,26 @@ class Authorizer:
                 403, f"origin {origin} is not allowed; add it to allowed_origins or use a token"
             )
 
-    def _has_known_token(self, connection: HTTPConnection) -> bool:
-        presented = _bearer(connection)
-        return presented is not None and _digest(presented) in self._tokens
-
     def _is_allowed_host(self, host: str) -> bool:
         return any(urlsplit(origin).netloc == host for origin in self._allowed_origins)
 
-    def _redeem(self, ticket: str, scope: str) -> str | None:
+    def _identify(self, connection: HTTPConnection) -> tuple[str | None, frozenset[str]]:
+        """Who the caller is by its token, or by coming from this machine; and what it may do."""
+        presented = _bearer(connection)
+        digest = None if presented is None else _digest(presented)
+        if digest in self._tokens:
+            return digest, self._tokens[digest]
+        if self._open or _from_loopback(connection):
+            return digest, LOCAL_SCOPES
+        if digest is None:
+            raise Denied(401, "no token; expected Authorization: Bearer TOKEN or ?ticket=TICKET")
+        raise Denied(401, "the token is not known here; ask the server's owner for one")
+
+    def _redeem(self, ticket: str) -> frozenset[str]:
         expires, scopes = self._tickets.pop(ticket, (0.0, frozenset[str]()))
         if expires <= self._clock():
             raise Denied(401, "the ticket is unknown, used or older than 30 s; ask for another")
-        if scope not in scopes and "admin" not in scopes:
-            raise Denied(403, f"the ticket allows {', '.join(sorted(scopes))}; expected {scope}")
-        return None
+        return scopes
 
 
 def make_token() -> tuple[str, str]:

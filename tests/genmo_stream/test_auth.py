@@ -133,3 +133,25 @@ def test_a_local_request_names_this_machine(peer: str, host: str, allowed: bool)
 def test_whoever_comes_through_a_proxy_needs_a_token(header: str) -> None:
     with pytest.raises(Denied, match="no token"):
         Authorizer().authorize(connection("127.0.0.1", **{header: "1.1 front"}), "view")
+
+
+def test_a_made_up_token_beside_a_ticket_opens_no_door_either() -> None:
+    page = {"origin": "https://evil.example", "host": "127.0.0.1:8080"}
+    with pytest.raises(Denied, match="is not allowed"):
+        Authorizer().check_origin(
+            connection("127.0.0.1", "ticket=junk", authorization="Bearer junk", **page)
+        )
+
+
+def test_a_ticket_buys_no_further_ticket() -> None:
+    guard = Authorizer((VIEWER,))
+    ticket = guard.issue_ticket(connection(FAR, authorization=f"Bearer {TOKEN}"))
+    with pytest.raises(Denied, match="no token"):
+        guard.issue_ticket(connection(FAR, f"ticket={ticket}"))
+
+
+def test_a_publishers_token_gets_a_ticket_for_publishing() -> None:
+    publisher = Token(hashlib.sha256(b"camera").hexdigest(), frozenset({"publish"}))
+    guard = Authorizer((publisher,))
+    ticket = guard.issue_ticket(connection(FAR, authorization="Bearer camera"))
+    guard.authorize(connection(FAR, f"ticket={ticket}"), "publish")
