@@ -51,11 +51,11 @@ class ServerProcess:
             raise RuntimeError("the server did not start:\n" + "\n".join(self.lines))
         return self
 
-    def stop(self) -> int:
-        """Interrupts the server as Ctrl-C would; its exit code."""
+    def stop(self, with_signal: signal.Signals = signal.SIGINT) -> int:
+        """Interrupts the server, as Ctrl-C would if not told otherwise; its exit code."""
         assert self._process is not None
         if self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)
+            self._process.send_signal(with_signal)
         try:
             return self._process.wait(STOP_S)
         except subprocess.TimeoutExpired:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 from collections.abc import Iterator
 
 import httpx
@@ -185,13 +186,14 @@ def test_a_wrong_query_is_refused_at_the_handshake(
     assert complaint in json.loads(refused.value.response.body)["detail"]
 
 
-def test_the_server_says_bye_and_stops_in_order() -> None:
+@pytest.mark.parametrize("with_signal", [signal.SIGINT, signal.SIGTERM])
+def test_the_server_says_bye_and_stops_in_order(with_signal: signal.Signals) -> None:
     with ServerProcess() as server:
         url = server.url.replace("http", "ws") + "/v1/streams/camera/poses"
         with connect(url, proxy=None) as viewer:
             viewer.recv(5)
             viewer.recv(5)
-            assert server.stop() == 0
+            assert server.stop(with_signal) == 0
             assert json.loads(viewer.recv(5)) == {"type": "bye", "reason": "the server stops"}
     assert not any("Traceback" in line for line in server.lines)
 
