@@ -28,7 +28,7 @@ class ViewerSocket(WebSocketsSansIOProtocol):
             if self.close_sent:  # the parser closed, for example on an oversized message
                 raise ClientDisconnected
             await super().send(message)
-            if message["type"] == "websocket.http.response.body" and self.close_sent:
+            if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
                 self.handshake_complete = True  # a refusal is one too, and no error to log
             return
         self.writable.set()
