@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Parity, soak and benchmarks of the kernels on one GPU: scripts/gpu_suite.sh FOLDER [--quick]
+# Needs python3 with torch, triton and numpy; ends within ten minutes. FOLDER gets suite.json and
+# suite.md. --quick runs everything small, on the CPU in Triton's interpreter: a test of this script.
+set -euo pipefail
+if [ $# -lt 1 ]; then
+    sed -n '2,4s/^# //p' "$0" >&2
+    exit 2
+fi
+here="$(cd "$(dirname "$0")/.." && pwd)"
+export PYTHONPATH="$here:$here/kernels${PYTHONPATH:+:$PYTHONPATH}"
+case " $* " in *" --quick "*) export TRITON_INTERPRET=1 ;; esac
+exec timeout --signal=INT 590 "${PYTHON:-python3}" "$here/scripts/gpu_suite.py" "$@"
