@@ -1,4 +1,4 @@
-"""Trains the estimator: `python -m genmo_rt.train --motions motions.npz --out runs/first`.
+"""Trains the estimator: `python -m genmo_rt.train --minutes 75 --mocap DIR --out runs/first`.
 
 The schedule follows elapsed time, not steps: a run of any length warms up, anneals fully and ends.
 A killed run goes on from its last save with --resume, with the same next step. Under torchrun the
@@ -12,27 +12,24 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import distributed, nn
 
 from genmo_rt import motion
 from genmo_rt.checkpoint import Checkpoint, save_checkpoint
-from genmo_rt.conditions import Conditions, from_landmarks
 from genmo_rt.data.batch import TrainingBatch
-from genmo_rt.data.dataset import load_dataset
+from genmo_rt.data.dataset import Dataset, build_dataset, load_dataset
 from genmo_rt.data.loader import LoaderConfig, heldout
 from genmo_rt.data.loader import batches as draw_batches
-from genmo_rt.keypoints import LANDMARK_NAMES
+from genmo_rt.disturb import drop_landmarks, mistake_sides
 from genmo_rt.losses import Losses, estimation_losses, true_motion, true_view
-from genmo_rt.metrics import acceleration_error, mpjpe, pa_mpjpe, root_error
 from genmo_rt.model import MAX_DELAY, PRESETS, Model, ModelConfig
 from genmo_rt.motion import MOTION_WIDTH, SLICES, MotionStats
-from genmo_rt.skeleton import JOINT_NAMES
 from genmo_rt.smpl import Body, load_body
+from genmo_rt.validation import conditions_of, validate
 
 Batches = Callable[[int], TrainingBatch]
 """Batch number to batch: the same number is always the same batch, so that a run can resume."""
@@ -40,20 +37,6 @@ Batches = Callable[[int], TrainingBatch]
 STATS_BATCHES = 1 << 40  # batch numbers that training never reaches
 HELD_OUT_FRAMES = 160  # of each clip that is scored, whatever is trained on
 MIN_STD = 0.1  # of a field in its own unit; a nearly constant one must not outweigh the rest
-SCORED = tuple(
-    index
-    for index, name in enumerate(JOINT_NAMES)
-    if name in ("pelvis", "neck", "head")
-    or name.endswith(("hip", "knee", "ankle", "shoulder", "elbow", "wrist"))
-)
-"""Fifteen joints that validation scores; a clip that lacks one of them counts for the root only."""
-OTHER_SIDE = tuple(
-    LANDMARK_NAMES.index(
-        name.replace("left", "?").replace("right", "left").replace("?", "right"),
-    )
-    for name in LANDMARK_NAMES
-)
-LIMBS = ("shoulder|elbow|wrist|pinky|index|thumb", "hip|knee|ankle|heel|foot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,62 +159,6 @@ class Trainer:
         return Checkpoint(model=self.ema, stats=self.stats, body=self.body.name, note=note)
 
 
-@dataclass(frozen=True, slots=True)
-class Validation:
-    """Mean errors over held-out synthetic clips.
-
-    Attributes:
-        mpjpe: millimetres, pelvis on pelvis.
-        pa_mpjpe: millimetres.
-        root: millimetres, pelvis in the camera.
-        tilt_degrees: of the gravity direction.
-        acceleration: metres per second squared.
-    """
-
-    mpjpe: float
-    pa_mpjpe: float
-    root: float
-    tilt_degrees: float
-    acceleration: float
-
-
-@torch.inference_mode()
-def validate(
-    model: Model, stats: MotionStats, body: Body, batches: list[TrainingBatch], delay: int = 0
-) -> Validation:
-    """Scores the model where the truth is known: all frames from the first sight of the person."""
-    rows = []
-    for batch in batches:
-        conditions = conditions_of(batch)
-        delays = torch.full((batch.present.shape[0],), delay)
-        x = model(conditions, delays)[:, delay:]
-        ahead = batch.present.shape[1] - delay
-        view = true_view(batch, conditions)
-        view = motion.View(**{f.name: getattr(view, f.name)[:, :ahead] for f in fields(view)})
-        guess = motion.decode(stats.denormalise(x), view)
-        rest = body.rest_joints(guess.shape)
-        _, joints = body.forward_kinematics(guess.rotmat_cam, guess.root_cam, rest)
-        counts = (batch.valid & conditions.present.cummax(1).values)[:, :ahead]
-        real = batch.joint_mask[:, list(SCORED)].all(1)[:, None] & counts
-        up_cam = guess.R_c2gv[..., 1, :]
-        upright = (up_cam * batch.gravity_cam[:, None]).sum(-1).clamp(-1, 1).acos()
-        root = root_error(joints[..., 0, :], batch.joints_cam[:, :ahead, 0])
-        joints, truth = joints[..., list(SCORED), :], batch.joints_cam[:, :ahead, list(SCORED)]
-        pair = real[:, 2:] & real[:, :-2]
-        rows.append(
-            torch.stack(
-                (
-                    mpjpe(joints, truth)[real].mean(),
-                    pa_mpjpe(joints[real], truth[real]).mean(),
-                    root[counts].mean(),
-                    upright[counts].mean().rad2deg(),
-                    acceleration_error(joints, truth)[pair].mean(),
-                )
-            )
-        )
-    return Validation(*torch.stack(rows).nanmean(0).tolist())
-
-
 def average_gradients(model: Model) -> None:
     """Makes the gradients of all processes of a torchrun their mean; nothing to do for one."""
     if not distributed.is_initialized():
@@ -244,69 +171,6 @@ def average_gradients(model: Model) -> None:
     for gradient in gradients:
         gradient.copy_(flat[start : start + gradient.numel()].view_as(gradient))
         start += gradient.numel()
-
-
-def conditions_of(batch: TrainingBatch) -> Conditions:
-    """What the model is told of a batch."""
-    return from_landmarks(batch.pixels, batch.confidence, batch.intrinsics_given, batch.image_size)
-
-
-def mistake_sides(
-    pixels: Tensor, confidence: Tensor, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Takes the back for the front now and then: all of left and right change places.
-
-    MediaPipe does so for single frames and for half a second when it can't see the face.
-
-    Args:
-        pixels: (B, L, 33, 2).
-        confidence: (B, L, 33).
-        generator: decides.
-    """
-    clips, length = pixels.shape[:2]
-    chosen = spans(clips, length, 1, 0.05, 20, generator) | spans(
-        clips, length, 1, 0.08, 4, generator
-    )
-    order = torch.where(chosen, torch.tensor(OTHER_SIDE), torch.arange(len(OTHER_SIDE)))
-    return pixels.take_along_dim(order[..., None], dim=2), confidence.gather(2, order)
-
-
-def drop_landmarks(confidence: Tensor, generator: torch.Generator) -> Tensor:
-    """Hides landmarks, limbs and frames beyond what the observations lack already.
-
-    Args:
-        confidence: (B, L, 33).
-        generator: decides.
-    Returns:
-        (B, L, 33) with zeros where something was hidden.
-    """
-    clips, length, count = confidence.shape
-    some = partial(spans, clips, length, generator=generator)
-    hidden = some(count, 0.1, 20)  # single landmarks
-    hidden |= torch.rand(clips, length, count, generator=generator) < 0.01
-    sides = torch.tensor(
-        [[name.startswith(s) for name in LANDMARK_NAMES] for s in ("left", "right")]
-    )
-    parts = torch.tensor(
-        [[any(p in name for p in limb.split("|")) for name in LANDMARK_NAMES] for limb in LIMBS]
-    )
-    limbs = (sides[:, None] & parts[None]).flatten(0, 1)  # (4, 33)
-    hidden |= (some(4, 0.06, 45)[..., None] & limbs).any(2)
-    legs = torch.rand(clips, 1, 1, generator=generator) < 0.06
-    hidden |= legs & parts[1]  # somebody at a desk
-    hidden |= some(1, 0.15, 15)  # nobody
-    return confidence.masked_fill(hidden, 0)
-
-
-def spans(
-    clips: int, length: int, items: int, share: float, longest: int, generator: torch.Generator
-) -> Tensor:
-    """(clips, length, items) bool: one span of up to `longest` frames in a share of the pairs."""
-    hit = torch.rand(clips, 1, items, generator=generator) < share
-    start = torch.randint(0, length, (clips, 1, items), generator=generator)
-    lasts = torch.randint(1, longest + 1, (clips, 1, items), generator=generator)
-    frame = torch.arange(length)[None, :, None]
-    return hit & (frame >= start) & (frame < start + lasts)
 
 
 def measure_stats(batches: Iterable[TrainingBatch]) -> MotionStats:
@@ -376,8 +240,8 @@ def train(
 def main(arguments: list[str] | None = None) -> None:
     """Reads the command line and trains."""
     parser = argparse.ArgumentParser(prog="python -m genmo_rt.train", description=__doc__)
-    parser.add_argument("--motions", type=Path, required=True, help="from build_dataset")
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--mocap", type=Path, required=True, help="folder of packed captures")
+    parser.add_argument("--out", type=Path, required=True, help="of motions, state, log, weights")
     parser.add_argument("--minutes", type=float, required=True)
     parser.add_argument("--preset", choices=sorted(PRESETS))
     parser.add_argument("--clips", type=int, default=8, help="per step and process")
@@ -392,7 +256,7 @@ def main(arguments: list[str] | None = None) -> None:
     flags = ("minutes", "preset", "peak_lr", "seed")
     given = {name: value for name in flags if (value := getattr(chosen, name)) is not None}
     config = TrainConfig(**given)
-    dataset, body = load_dataset(chosen.motions), load_body()
+    dataset, body = _dataset(chosen.mocap, chosen.out / "motions.npz"), load_body()
     loading = LoaderConfig(batch_size=chosen.clips, length=chosen.frames)
     first = config.seed << 42
 
@@ -406,6 +270,16 @@ def main(arguments: list[str] | None = None) -> None:
         heldout(dataset, LoaderConfig(batch_size=16, length=HELD_OUT_FRAMES), body=body),
         resume=chosen.resume,
     )
+
+
+def _dataset(mocap: Path, path: Path) -> Dataset:
+    """Builds the motions once per run; the first process does it for all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists() and _place()[0] == 0:
+        build_dataset(mocap, path)
+    if distributed.is_initialized():
+        distributed.barrier()
+    return load_dataset(path)
 
 
 def _place() -> tuple[int, int]:

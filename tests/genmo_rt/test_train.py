@@ -9,21 +9,20 @@ from pathlib import Path
 import pytest
 import torch
 
+from genmo_rt import motion
 from genmo_rt import train as training
 from genmo_rt.checkpoint import load_checkpoint
+from genmo_rt.disturb import drop_landmarks, mistake_sides
 from genmo_rt.keypoints import LANDMARK_NAMES
-from genmo_rt.losses import estimation_losses, true_motion
-from genmo_rt.model import PRESETS, ModelConfig
+from genmo_rt.losses import estimation_losses, true_motion, true_view
+from genmo_rt.model import PRESETS, Model, ModelConfig
 from genmo_rt.smpl import load_body
 from genmo_rt.train import (
     TrainConfig,
     Trainer,
-    conditions_of,
-    drop_landmarks,
     measure_stats,
-    mistake_sides,
-    validate,
 )
+from genmo_rt.validation import conditions_of, validate
 from tests.genmo_rt.tiny_batch import tiny_batch
 
 TINY = ModelConfig(width=32, layers=2, heads=2, head_dim=16, window=12)
@@ -82,10 +81,10 @@ def test_validation_is_zero_for_a_model_that_knows() -> None:
     """A model whose answer is the truth scores nothing on every measure."""
     batch = tiny_batch()
     stats = measure_stats(iter([batch]))
-    view = training.true_view(batch, conditions_of(batch))
-    vector = stats.normalise(training.motion.encode(true_motion(batch), view))
+    view = true_view(batch, conditions_of(batch))
+    vector = stats.normalise(motion.encode(true_motion(batch), view))
 
-    class Knows(training.Model):
+    class Knows(Model):
         def forward(self, *_: object) -> torch.Tensor:
             return vector
 

@@ -1,0 +1,84 @@
+"""Scores a model on held-out clips whose truth is known."""
+
+from dataclasses import dataclass, fields
+
+import torch
+
+from genmo_rt import motion
+from genmo_rt.conditions import Conditions, from_landmarks
+from genmo_rt.data.batch import TrainingBatch
+from genmo_rt.losses import true_view
+from genmo_rt.metrics import acceleration_error, mpjpe, pa_mpjpe, root_error
+from genmo_rt.model import Model
+from genmo_rt.motion import MotionStats
+from genmo_rt.skeleton import JOINT_NAMES
+from genmo_rt.smpl import Body
+
+SCORED = tuple(
+    index
+    for index, name in enumerate(JOINT_NAMES)
+    if name in ("pelvis", "neck", "head")
+    or name.endswith(("hip", "knee", "ankle", "shoulder", "elbow", "wrist"))
+)
+"""Fifteen joints that validation scores; a clip that lacks one of them counts for the root only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """Mean errors over held-out synthetic clips.
+
+    Attributes:
+        mpjpe: millimetres, pelvis on pelvis.
+        pa_mpjpe: millimetres.
+        root: millimetres, pelvis in the camera.
+        tilt_degrees: of the gravity direction.
+        acceleration: metres per second squared.
+    """
+
+    mpjpe: float
+    pa_mpjpe: float
+    root: float
+    tilt_degrees: float
+    acceleration: float
+
+
+@torch.inference_mode()
+def validate(
+    model: Model, stats: MotionStats, body: Body, batches: list[TrainingBatch], delay: int = 0
+) -> Validation:
+    """Scores the model where the truth is known: all frames from the first sight of the person."""
+    rows = []
+    for batch in batches:
+        conditions = conditions_of(batch)
+        delays = torch.full((batch.present.shape[0],), delay)
+        x = model(conditions, delays)[:, delay:]
+        ahead = batch.present.shape[1] - delay
+        view = true_view(batch, conditions)
+        view = motion.View(**{f.name: getattr(view, f.name)[:, :ahead] for f in fields(view)})
+        guess = motion.decode(stats.denormalise(x), view)
+        rest = body.rest_joints(guess.shape)
+        _, joints = body.forward_kinematics(guess.rotmat_cam, guess.root_cam, rest)
+        counts = (batch.valid & conditions.present.cummax(1).values)[:, :ahead]
+        real = batch.joint_mask[:, list(SCORED)].all(1)[:, None] & counts
+        up_cam = guess.R_c2gv[..., 1, :]
+        upright = (up_cam * batch.gravity_cam[:, None]).sum(-1).clamp(-1, 1).acos()
+        root = root_error(joints[..., 0, :], batch.joints_cam[:, :ahead, 0])
+        joints, truth = joints[..., list(SCORED), :], batch.joints_cam[:, :ahead, list(SCORED)]
+        pair = real[:, 2:] & real[:, :-2]
+        rows.append(
+            torch.stack(
+                (
+                    mpjpe(joints, truth)[real].mean(),
+                    pa_mpjpe(joints[real], truth[real]).mean(),
+                    root[counts].mean(),
+                    upright[counts].mean().rad2deg(),
+                    acceleration_error(joints, truth)[pair].mean(),
+                )
+            )
+        )
+    return Validation(*torch.stack(rows).nanmean(0).tolist())
+
+
+def conditions_of(batch: TrainingBatch) -> Conditions:
+    """What the model is told of a batch."""
+    return from_landmarks(batch.pixels, batch.confidence, batch.intrinsics_given, batch.image_size)
