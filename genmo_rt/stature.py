@@ -11,7 +11,7 @@ from genmo_rt.smpl import Body, load_body
 Array = NDArray[np.float64]
 
 MIN_HEIGHT_M, MAX_HEIGHT_M = 0.5, 2.6
-RIDGE_M2 = 1e-4  # a unit of a shape coefficient counts as 1 cm of bone
+RIDGE_M2 = 1e-5  # a unit of a shape coefficient counts as 3 mm of bone
 
 
 class ShapeRule:
