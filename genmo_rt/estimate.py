@@ -117,7 +117,7 @@ class StreamEstimator:
         self._delay = delay
         self._poser = Poser(estimator.body, estimator.soles, intrinsics, height_m, world)
         self._cache = self._model.new_cache(delay=delay)
-        self._restart()
+        self._restart(cut=True)  # who follows another in a known world may have come by a cut
 
     @property
     def shape(self) -> NDArray[np.float32]:
@@ -167,7 +167,7 @@ class StreamEstimator:
         poses = [self._tick(last + (k + 1) / TICK_HZ, None, False) for k in range(self._delay)]
         return [pose for pose in poses if pose is not None]
 
-    def _restart(self) -> None:
+    def _restart(self, *, cut: bool = False) -> None:
         """Starts the caches anew at frame 0; world and shape stay."""
         cache = self._model.new_cache(delay=self._delay)
         cache.betas_sum, cache.betas_count = self._cache.betas_sum, self._cache.betas_count
@@ -175,7 +175,7 @@ class StreamEstimator:
         self._pending: deque[_Observed] = deque(maxlen=self._delay + 1)
         self._view: View | None = None
         self._t_view = 0.0
-        self._poser.restart()
+        self._poser.restart(cut=cut)
 
     @torch.inference_mode()
     def _tick(
@@ -189,7 +189,7 @@ class StreamEstimator:
             return None  # nobody was ever seen: the caches wait for the first frame
         if present:
             if self._is_cut(conditions.view, t):
-                self._restart()
+                self._restart(cut=True)
             self._t_view = t
         self._view = conditions.view
         out = self._model.step(conditions.to(self._cache.keys.device), self._cache)

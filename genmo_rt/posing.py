@@ -54,8 +54,13 @@ class Poser:
         """Standing height of the running shape, metres."""
         return self._rule.height(self.shape.astype(np.float64))
 
-    def restart(self) -> None:
-        """Forgets the ticks before; shape and world stay."""
+    def restart(self, *, cut: bool = False) -> None:
+        """Forgets the ticks before; shape and world stay.
+
+        Args:
+            cut: the person jumped through the picture: the floor may be another.
+        """
+        self._cut = cut
         self._t_seen = 0.0
         self._rollout = Rollout()
         self._refiner = Refiner(self._intrinsics)
@@ -105,8 +110,11 @@ class Poser:
         points = self._soles.points(figure.rotmat, figure.joints, shape)
         if not self._world.started:
             self._world.start(t, points)
+        elif self._cut:
+            self._world.cut(t, points)
         else:
             self._world.observe(t, said.up_cam, points, said.contacts[self._soles.contact])
+        self._cut = False
 
     def _publish(
         self, t: float, figure: Figure, local: Array, contacts: Array, confidence: float

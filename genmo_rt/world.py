@@ -15,6 +15,7 @@ MAX_RISE_PER_S = 0.05  # metres
 PRIOR_TICKS = 15.0  # a level camera counts as half a second of observed gravity
 MEMORY_TICKS = 450.0  # later observations replace those of 15 s ago
 TURN_SCALE = np.radians(25.0)  # gravity further from the mean than this counts less
+ANOTHER_FLOOR_M = 0.3  # nobody stands this far off the floor right after a cut
 FLOOR_MEMORY = 60.0  # contacts over which the floor is averaged
 MIN_CONTACT = 0.5  # a foot below this probability says nothing of the floor ...
 MAX_SINKING_M = 0.05  # ... unless it is this far under it
@@ -57,8 +58,20 @@ class World:
             soles_cam: (N, 3) points under the feet.
         """
         self.camera_height = -float((soles_cam @ self.R_c2w[1]).min())
+        self._floor_offset, self._floor_weight = 0.0, 0.0
         self._t = t
         self.started = True
+
+    def cut(self, t: float, soles_cam: Array) -> None:
+        """Goes on after a cut in the video: who is far off the floor now is seen from elsewhere.
+
+        Args:
+            t: capture time, seconds.
+            soles_cam: (N, 3) points under the feet of the first pose after the cut.
+        """
+        lowest = float((soles_cam @ self.R_c2w[1]).min()) + self.camera_height
+        if not self.started or abs(lowest) > ANOTHER_FLOOR_M:
+            self.start(t, soles_cam)
 
     def observe(self, t: float, up_cam: Array, soles_cam: Array, contact: Array) -> None:
         """Takes one person's evidence of one tick and moves the world towards it.

@@ -174,6 +174,18 @@ def test_a_cut_in_the_video_starts_the_person_anew_at_once(estimator: Estimator)
     np.testing.assert_allclose(after.joints_cam[0], fresh.joints_cam[0], atol=0.05)
 
 
+def test_the_next_person_in_a_world_stands_on_its_floor(estimator: Estimator) -> None:
+    first = estimator.stream(INTRINSICS)
+    _run(first, frames(30, 0.3))
+    tick = Tick(40, 40 / 30, 0, restart=False, reset=False)
+    below = replace(seen(0), pixels=seen(0).pixels + np.array([0, 300], np.float32))
+    second = estimator.stream(INTRINSICS, world=first.world)
+    pose = second.step(tick, below)
+    assert pose is not None
+    assert second.world is first.world
+    assert abs(pose.joints[:, 1].min()) < 0.4
+
+
 def test_a_person_who_dashes_across_is_no_cut(estimator: Estimator) -> None:
     stream = estimator.stream(INTRINSICS)
     for i in range(15):

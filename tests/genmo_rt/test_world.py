@@ -126,6 +126,18 @@ def test_feet_far_under_the_floor_lower_it_whatever_their_contacts_say() -> None
     assert world.points(_to_cam(SOLES, R))[:, 1].min() > -0.06
 
 
+@pytest.mark.parametrize(("lift", "floor_at"), [(-1.7, 0.0), (0.8, 0.0), (0.1, 0.1), (-0.2, -0.2)])
+def test_after_a_cut_a_person_far_off_the_floor_gets_a_new_one(
+    lift: float, floor_at: float
+) -> None:
+    R = _camera(0)
+    world = World()
+    _watch(world, R, seconds=2)
+    soles_cam = _to_cam(SOLES + np.array([0, lift, 0]), R)
+    world.cut(2.1, soles_cam)
+    assert world.points(soles_cam)[:, 1].min() == pytest.approx(floor_at, abs=0.01)
+
+
 def test_two_persons_at_one_time_do_not_double_the_slew() -> None:
     soles_cam = _to_cam(SOLES, _camera(20))
     world = World()
