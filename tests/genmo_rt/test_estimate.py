@@ -340,7 +340,7 @@ def test_a_camera_pitched_by_fifteen_degrees_is_found_while_somebody_walks() -> 
 
 
 def test_a_model_whose_velocity_is_a_tenth_too_fast_does_not_drift() -> None:
-    poses = _told_the_truth(frames(30, 20), velocity_scale=1.1)
+    poses = _told_the_truth(frames(30, 10), velocity_scale=1.1)
     for pose in poses:
         assert np.linalg.norm(pose.joints_cam[0] - walker(pose.t).joints_cam[0]) < 0.12
 
