@@ -88,16 +88,22 @@ class Trainer:
     """Everything that changes during a run; `state` and `restore` carry it over a restart."""
 
     def __init__(
-        self, config: TrainConfig, model_config: ModelConfig, stats: MotionStats, body: Body
+        self,
+        config: TrainConfig,
+        model_config: ModelConfig,
+        stats: MotionStats,
+        body: Body,
+        device: str = "cpu",
     ) -> None:
         torch.manual_seed(config.seed)
         self.config = config
-        self.stats = stats
-        self.body = body
-        self.model = Model(model_config)
+        self.device = torch.device(device)
+        self.stats = MotionStats(stats.mean.to(device), stats.std.to(device))
+        self.body = body.to(device)
+        self.model = Model(model_config).to(device)
         with torch.no_grad():
             self.model.head.bias.zero_()
-        self.ema = Model(model_config).requires_grad_(False)
+        self.ema = Model(model_config).to(device).requires_grad_(False)
         self.ema.load_state_dict(self.model.state_dict())
         self.optimizers = _optimizers(self.model, config.weight_decay)
         self.steps = 0
@@ -116,10 +122,11 @@ class Trainer:
         delay[torch.rand(clips, generator=generator) < self.config.no_delay] = 0
         pixels, confidence = mistake_sides(batch.pixels, batch.confidence, generator)
         seen = replace(batch, pixels=pixels, confidence=drop_landmarks(confidence, generator))
-        conditions = conditions_of(seen)
+        conditions = conditions_of(seen).to(self.device)
+        batch, delay = batch.to(self.device), delay.to(self.device)
 
         self.model.train()
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.bfloat16):
             x = self.model(conditions, delay, window)
         losses = estimation_losses(x.float(), batch, conditions, delay, self.stats, self.body)
         self.model.zero_grad()
@@ -194,28 +201,36 @@ def train(
     held_out: list[TrainingBatch],
     *,
     resume: bool = False,
+    device: str = "cpu",
+    slice_s: float = math.inf,
     clock: Callable[[], float] = time.monotonic,
 ) -> Trainer:
-    """Runs until the minutes are over; `out` gets state.pt, model.safetensors and log.jsonl."""
+    """Runs until the minutes are over; `out` gets state.pt, model.safetensors and log.jsonl.
+
+    Batches are made on the CPU. A run on borrowed time stops after `slice_s` seconds, saves, and
+    goes on with `resume`.
+    """
     out.mkdir(parents=True, exist_ok=True)
     body = load_body()
     if resume:
-        state = torch.load(out / "state.pt", weights_only=True)
-        trainer = Trainer(config, PRESETS[config.preset], MotionStats(*state["stats"]), body)
+        state = torch.load(out / "state.pt", map_location=device, weights_only=True)
+        stats = MotionStats(*state["stats"])
+        trainer = Trainer(config, PRESETS[config.preset], stats, body, device)
         trainer.restore(state)
     else:
         stats = measure_stats(batches(STATS_BATCHES + i) for i in range(12))
-        trainer = Trainer(config, PRESETS[config.preset], stats, body)
+        trainer = Trainer(config, PRESETS[config.preset], stats, body, device)
     rank, processes = _place()
     last = clock()
     saved = validated = logged = trainer.elapsed_s
+    end_s = min(config.minutes * 60, trainer.elapsed_s + slice_s)
 
     def write(row: dict[str, float]) -> None:
         at = {"step": trainer.steps, "minutes": round(trainer.elapsed_s / 60, 2)}
         with (out / "log.jsonl").open("a") as log:
             log.write(json.dumps(at | {k: round(v, 5) for k, v in row.items()}) + "\n")
 
-    while trainer.elapsed_s < config.minutes * 60:
+    while trainer.elapsed_s < end_s:
         losses = trainer.step(batches(trainer.steps * processes + rank))
         now = clock()
         trainer.elapsed_s = _same_everywhere(trainer.elapsed_s + now - last)
@@ -227,12 +242,12 @@ def train(
             write({f.name: getattr(losses, f.name).item() for f in fields(losses)})
         if trainer.elapsed_s - validated > config.validate_s:
             validated = trainer.elapsed_s
-            write(asdict(validate(trainer.ema, trainer.stats, body, held_out)))
+            write(asdict(validate(trainer.ema, trainer.stats, trainer.body, held_out)))
         if trainer.elapsed_s - saved > config.save_s:
             saved = trainer.elapsed_s
             save(trainer, out)
     if rank == 0:
-        write(asdict(validate(trainer.ema, trainer.stats, body, held_out)))
+        write(asdict(validate(trainer.ema, trainer.stats, trainer.body, held_out)))
         save(trainer, out)
     return trainer
 

@@ -48,9 +48,10 @@ def validate(
 ) -> Validation:
     """Scores the model where the truth is known: all frames from the first sight of the person."""
     rows = []
-    for batch in batches:
-        conditions = conditions_of(batch)
-        delays = torch.full((batch.present.shape[0],), delay)
+    device = stats.mean.device
+    for made in batches:
+        conditions, batch = conditions_of(made).to(device), made.to(device)
+        delays = torch.full((batch.present.shape[0],), delay, device=device)
         x = model(conditions, delays)[:, delay:]
         ahead = batch.present.shape[1] - delay
         view = true_view(batch, conditions)
