@@ -59,7 +59,7 @@ def plan(dtype: torch.dtype, head_dim: int, capability: int) -> Plan:
     if capability == 0:
         return Plan(*(Tiles(16, 16, 4, 1),) * 3)
     if dtype == torch.float32:  # for checks: products run without tensor cores
-        return Plan(Tiles(32, 32, 4, 1), Tiles(16, 32, 4, 1), Tiles(16, 16, 4, 1))
+        return Plan(Tiles(16, 32, 4, 1), Tiles(16, 16, 4, 1), Tiles(16, 16, 4, 1))
     wide = head_dim == 128
     if capability >= 90:
         if wide:
@@ -67,7 +67,7 @@ def plan(dtype: torch.dtype, head_dim: int, capability: int) -> Plan:
         return Plan(Tiles(64, 64, 4, 2), Tiles(64, 64, 4, 2), Tiles(64, 64, 8, 2))
     if wide:
         return Plan(Tiles(64, 32, 4, 2), Tiles(32, 32, 4, 2), Tiles(32, 32, 8, 2))
-    return Plan(Tiles(64, 64, 4, 2), Tiles(64, 32, 4, 2), Tiles(16, 64, 4, 2))
+    return Plan(Tiles(64, 64, 4, 2), Tiles(64, 32, 4, 2), Tiles(16, 32, 4, 2))
 
 
 @triton.jit
