@@ -1,6 +1,7 @@
 """The whole way on real sockets: a file published as a camera, poses out of the websocket."""
 
 import itertools
+import json
 import signal
 import subprocess
 import sys
@@ -8,13 +9,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
 import pytest
+from websockets.sync.client import connect
 
 import genmo_client
-from genmo_stream.tracking import PersonState
 from tests.serving import ServerProcess
 
 PATIENCE_S = 60.0
@@ -61,16 +63,53 @@ def test_a_viewer_that_waits_gets_a_tracked_person(
     people = []
     with publisher(videos / "demo.mp4", live_server, "--size", "640x480", "--fps", "15"):
         for count, pose in enumerate(viewer):
-            people += [person for person in pose.persons if person.state == PersonState.TRACKED]
+            people += [person for person in pose.persons if person.state == "tracked"]
             if len(people) >= 15 or count > 300:
                 break
     assert len(people) >= 15
     assert {person.person for person in people} == {1}
     for person in people:
-        norms = np.linalg.norm(person.rotations, axis=1)
+        norms = np.linalg.norm(person.quat_xyzw, axis=1)
         assert np.allclose(norms, 1, atol=1e-3)
         assert np.isfinite(person.pelvis).all()
     until(lambda: state_of(live_server) == "ended")
+
+
+@pytest.mark.slow
+def test_what_a_viewer_is_told_of_a_streams_whole_life(
+    live_server: ServerProcess, videos: Path
+) -> None:
+    told: list[dict[str, Any]] = []
+    with connect(poses_url(live_server, stream="life"), proxy=None) as viewer:
+        flags = ("--size", "320x240", "--fps", "15")
+        with publisher(videos / "demo.mp4", live_server, *flags, stream="life"):
+            while sum(message["type"] == "pose" for message in told) < 45:
+                told.append(json.loads(viewer.recv(PATIENCE_S)))
+                if told[-1]["type"] == "pose":
+                    viewer.send(json.dumps({"type": "ack", "seq": told[-1]["seq"]}))
+        while told[-1].get("state") != "ended":
+            told.append(json.loads(viewer.recv(PATIENCE_S)))
+        told.append(json.loads(viewer.recv(PATIENCE_S)))  # the socket stays open
+    assert [message["type"] for message in told[:2]] == ["hello", "stream"]
+    states = [message["state"] for message in told if message["type"] == "stream"]
+    assert [state for state, _ in itertools.groupby(states)] == ["waiting", "live", "ended"]
+    assert told[-1]["type"] == "stats"
+    rev, present, seq = 0, set[int](), 0
+    for message in told:
+        match message["type"]:
+            case "skeleton":
+                rev = message["rev"]
+            case "subject" if message["state"] == "leave":
+                present.remove(message["person"])
+            case "subject":
+                present.add(message["person"])
+            case "pose":
+                assert message["skeleton_rev"] == rev
+                assert {person["person"] for person in message["persons"]} == present
+                assert message["seq"] > seq
+                seq = message["seq"]
+    assert seq >= 45
+    assert not present
 
 
 @pytest.mark.slow
@@ -91,7 +130,7 @@ def test_a_publisher_that_vanishes_can_be_followed_by_another(
 @pytest.mark.slow
 def test_the_server_stays_flat_while_publishers_come_and_go(videos: Path) -> None:
     root = Path(__file__).parents[2]
-    command = [sys.executable, root / "scripts" / "soak.py", videos / "demo.mp4"]
+    command = [sys.executable, str(root / "scripts" / "soak.py"), str(videos / "demo.mp4")]
     done = subprocess.run(
         [*command, "--seconds", "60", "--fps", "10", "--size", "320x240"],
         capture_output=True,
