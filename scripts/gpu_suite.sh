@@ -2,9 +2,10 @@
 # Parity, soak and benchmarks of the kernels on one GPU: scripts/gpu_suite.sh FOLDER [--quick]
 # Needs python3 with torch, triton and numpy; ends within ten minutes. FOLDER gets suite.json and
 # suite.md. --quick runs everything small, on the CPU in Triton's interpreter: a test of this script.
+# It has not been run on a GPU yet.
 set -euo pipefail
 if [ $# -lt 1 ]; then
-    sed -n '2,4s/^# //p' "$0" >&2
+    sed -n '2,5s/^# //p' "$0" >&2
     exit 2
 fi
 here="$(cd "$(dirname "$0")/.." && pwd)"

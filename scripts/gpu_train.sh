@@ -3,10 +3,11 @@
 #     scripts/gpu_train.sh MOTIONS STATE OUT --minutes TOTAL [--slice-minutes 9] [--clips 64]
 # MOTIONS: the motions.npz that a run of genmo_rt.train built. STATE: what the slice before wrote,
 # or an empty folder. OUT: gets the state in parts of at most 15 MiB, the weights and the log; hand
-# it to the next slice as STATE (82 MB for the small preset). Needs python3 with torch, triton, numpy and safetensors.
+# it to the next slice as STATE (82 MB for the small preset). Needs python3 with torch, triton,
+# numpy and safetensors. Tried on a CPU (--device cpu); it has not been run on a GPU yet.
 set -euo pipefail
 if [ $# -lt 3 ]; then
-    sed -n '2,6s/^# //p' "$0" >&2
+    sed -n '2,7s/^# //p' "$0" >&2
     exit 2
 fi
 here="$(cd "$(dirname "$0")/.." && pwd)"
