@@ -190,8 +190,8 @@ class Stream:
                 await handoff.join()
                 estimating.cancel()
         finally:
-            eye.shutdown(wait=False)
-            await asyncio.to_thread(mind.shutdown)  # the next publisher has the same solver
+            # The next publisher has the same solver, and two 2D stages would hold 100 MB.
+            await asyncio.gather(asyncio.to_thread(eye.shutdown), asyncio.to_thread(mind.shutdown))
 
     async def _observe(
         self, source: FrameSource, handoff: asyncio.Queue[Seen], eye: ThreadPoolExecutor
