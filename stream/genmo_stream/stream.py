@@ -20,6 +20,7 @@ from genmo_stream.hub import Hub
 from genmo_stream.ingest import FrameSource, SourceEnded
 from genmo_stream.keypoints import KeypointStage
 from genmo_stream.ledger import Ledger, Rate
+from genmo_stream.memory import trim
 from genmo_stream.solvers import Seen, Solvers
 from genmo_stream.subjects import Subjects
 from genmo_stream.tracking import PersonState, PersonTracker
@@ -192,6 +193,7 @@ class Stream:
         finally:
             # The next publisher has the same solver, and two 2D stages would hold 100 MB.
             await asyncio.gather(asyncio.to_thread(eye.shutdown), asyncio.to_thread(mind.shutdown))
+            await asyncio.to_thread(trim)
 
     async def _observe(
         self, source: FrameSource, handoff: asyncio.Queue[Seen], eye: ThreadPoolExecutor

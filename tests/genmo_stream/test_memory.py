@@ -5,6 +5,27 @@ import sys
 
 import pytest
 
+TRIMMED = """
+import ctypes, platform
+from genmo_stream.memory import trim
+
+def resident():
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * 4096
+
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+libc.free.argtypes = [ctypes.c_void_p]
+blocks = [libc.malloc(64000) for _ in range(1000)]  # below what malloc maps by itself
+for block in blocks:
+    ctypes.memset(block, 1, 64000)
+for block in blocks[:-1]:  # the last one keeps the heap's end from being given back
+    libc.free(block)
+before = resident()
+assert trim() == (platform.libc_ver()[0] == "glibc")
+print(before - resident())
+"""
+
 GROWTH = """
 import ctypes, platform, threading
 from genmo_stream.memory import share_arenas
@@ -36,3 +57,12 @@ def test_any_number_of_threads_shares_two_heaps() -> None:
     assert done.returncode == 0, done.stderr
     heaps = [line for line in done.stderr.splitlines() if line.startswith("Arena")]
     assert 1 <= len(heaps) <= 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's heaps")
+def test_what_was_freed_is_given_back() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", TRIMMED], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 50_000_000
