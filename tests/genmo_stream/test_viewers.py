@@ -590,8 +590,7 @@ def test_closing_the_hub_says_bye(server: PoseServer) -> None:
 
 
 def test_a_viewer_that_vanishes_is_forgotten(server: PoseServer) -> None:
-    connection = open_viewer(server)
-    connection.socket.shutdown(socket.SHUT_RDWR)
-    wait_for(lambda: server.viewers() == 0)
-    connection.close()
+    with open_viewer(server) as connection:
+        connection.socket.shutdown(socket.SHUT_RDWR)
+        wait_for(lambda: server.viewers() == 0)
     server.publish(3)

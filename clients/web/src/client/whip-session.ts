@@ -58,12 +58,15 @@ export class WhipSession {
 
   /** Ends the session here and on the server; works while the page is being left. */
   close(): void {
-    this.peer.close();
+    // The connection closes after the answer: closed first, it can end the session before the
+    // DELETE arrives, which then finds none.
     fetch(this.resource, {
       method: "DELETE",
       headers: this.credentials.headers,
       keepalive: true,
-    }).catch(() => undefined); // the server is gone: so is its session
+    })
+      .catch(() => undefined) // the server is gone: so is its session
+      .finally(() => this.peer.close());
   }
 }
 
