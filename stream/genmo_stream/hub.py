@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from genmo_rt.clock import TICK_HZ
+from genmo_stream.listener import Note, StreamListener
 from genmo_stream.wire import (
     Control,
     Hello,
@@ -87,6 +88,7 @@ class Hub:
         *,
         server: str,
         limits: Limits = DEFAULT_LIMITS,
+        listeners: tuple[StreamListener, ...] = (),
         clock: Callable[[], float] = time.monotonic,
         clock_us: Callable[[], int] = unix_us,
     ) -> None:
@@ -96,6 +98,7 @@ class Hub:
             stream: its name.
             server: program and version, told in hello.
             limits: granted to every viewer.
+            listeners: what else hears everything, takes and sinks.
             clock: seconds, steady; measures acks and rates.
             clock_us: Unix microseconds; stamps messages.
         """
@@ -109,6 +112,7 @@ class Hub:
         self._skeleton: Skeleton | None = None
         self._subjects: dict[int, Subject] = {}
         self._viewers: list[HubViewer] = []
+        self._listeners = listeners
 
     @property
     def viewer_count(self) -> int:
@@ -134,6 +138,12 @@ class Hub:
         now = self.clock()
         for viewer in self._viewers:
             viewer.offer(pose, now)
+        self.note(stamped)
+
+    def note(self, note: Note) -> None:
+        """Lets listeners hear what viewers aren't sent: evidence and every tick's poses."""
+        for listener in self._listeners:
+            listener.hear(self.stream, note)
 
     def set_state(self, state: StreamState) -> None:
         """Retains the state; tells it when the state or the clock changed."""
@@ -162,6 +172,7 @@ class Hub:
 
     def send(self, message: Control) -> None:
         """Sends a control message to every viewer, encoded once per space."""
+        self.note(message)
         texts: dict[Space, str] = {}
         for viewer in self._viewers:
             space = viewer.view.space
@@ -174,6 +185,11 @@ class Hub:
         for viewer in self._viewers:
             viewer.close(1001, reason)
 
+    def retained(self) -> list[Control]:
+        """What whoever comes late must know: the state, the skeleton and who is there."""
+        skeleton = [self._skeleton] if self._skeleton else []
+        return [self.state, *skeleton, *self._subjects.values()]
+
     def _greeting(self, space: Space) -> list[Control]:
         hello = Hello(
             server=self.server,
@@ -183,5 +199,4 @@ class Hub:
             fps=TICK_HZ,
             limits=self.limits,
         )
-        skeleton = [self._skeleton] if self._skeleton else []
-        return [hello, self.state, *skeleton, *self._subjects.values()]
+        return [hello, *self.retained()]

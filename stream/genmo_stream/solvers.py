@@ -38,6 +38,11 @@ class Solvers:
         self._image_size = (0, 0)
         self._pending: deque[Seen] = deque()  # frames whose poses are still to come
 
+    @property
+    def person(self) -> int | None:
+        """Whose poses the estimator gives now; None before anybody was seen."""
+        return self._person
+
     def adopt(self, options: PublishOptions) -> None:
         """Takes over what a new publisher says about its camera."""
         self._pending.clear()

@@ -20,6 +20,7 @@ from genmo_stream.hub import Hub
 from genmo_stream.ingest import FrameSource, SourceEnded
 from genmo_stream.keypoints import KeypointStage
 from genmo_stream.ledger import Ledger, Rate
+from genmo_stream.listener import SightedPerson, Sighting, Solved
 from genmo_stream.memory import trim
 from genmo_stream.solvers import Seen, Solvers
 from genmo_stream.subjects import Subjects
@@ -187,7 +188,7 @@ class Stream:
         try:
             async with asyncio.TaskGroup() as group:
                 estimating = group.create_task(self._estimate(handoff, mind))
-                await self._observe(source, handoff, eye)
+                await self._observe(source, options, handoff, eye)
                 await handoff.join()
                 estimating.cancel()
         finally:
@@ -196,7 +197,11 @@ class Stream:
             await asyncio.to_thread(trim)
 
     async def _observe(
-        self, source: FrameSource, handoff: asyncio.Queue[Seen], eye: ThreadPoolExecutor
+        self,
+        source: FrameSource,
+        options: PublishOptions,
+        handoff: asyncio.Queue[Seen],
+        eye: ThreadPoolExecutor,
     ) -> None:
         """Frames → keypoints → states, until the publisher is gone."""
         loop = asyncio.get_running_loop()
@@ -223,6 +228,7 @@ class Stream:
                     observation=self._tracker.update(keypoints, tick.t),
                 )
                 del frame  # the picture ends here
+                self.hub.note(_sighting(seen, options))
                 await handoff.put(seen)
         except SourceEnded:
             return
@@ -252,6 +258,8 @@ class Stream:
                     mind, solver.advance, seen.tick, seen.observation.keypoints
                 )
                 model_ms = (time.perf_counter() - started) * 1e3
+                for pose, framed in poses:
+                    self.hub.note(_solved(seen, solver, self._solvers.person, pose, framed))
                 by_time = {pose.t: pose for pose, _ in poses}
                 for due in self._solvers.due(seen):
                     self._publish(due, solver, by_time.get(due.tick.t), model_ms)
@@ -285,3 +293,32 @@ class Stream:
         self._fps_out.tick()
         total_ms = (time.time() * 1e6 - seen.t_capture_us) / 1e3
         self.ledger.add(seen.decode_ms, seen.keypoints_ms, model_ms, total_ms)
+
+
+def _sighting(seen: Seen, options: PublishOptions) -> Sighting:
+    observation = seen.observation
+    persons: tuple[SightedPerson, ...] = ()
+    if observation.person is not None:
+        persons = (SightedPerson(observation.person, observation.state, observation.keypoints),)
+    return Sighting(
+        number=seen.number,
+        t_capture_us=seen.t_capture_us,
+        tick=seen.tick,
+        image_size=seen.image_size,
+        fov=options.fov,
+        height_m=options.height_m,
+        delay=options.delay,
+        persons=persons,
+    )
+
+
+def _solved(
+    seen: Seen, solver: StreamEstimator, person: int | None, pose: Pose, framed: bool
+) -> Solved:
+    return Solved(
+        person=person or 0,
+        t_capture_us=seen.t_capture_us + round((pose.t - seen.tick.t) * 1e6),
+        framed=framed,
+        pose=pose,
+        rest_joints=solver.rest_joints,
+    )

@@ -9,6 +9,7 @@ from genmo_stream.errors import ServerFull
 from genmo_stream.hub import Hub
 from genmo_stream.ingest import FrameSource
 from genmo_stream.keypoints import KeypointStage
+from genmo_stream.listener import StreamListener
 from genmo_stream.stream import FrameTap, Stream
 from genmo_stream.whip import PublishOptions
 
@@ -33,10 +34,15 @@ class Streams:
         self._make_stage = make_stage
         self._tap = tap
         self._streams: dict[str, Stream] = {}
+        self._listeners: tuple[StreamListener, ...] = ()
         self._server = f"genmo-rt {version('genmo-rt')}"
 
     def __iter__(self) -> Iterator[Stream]:
         return iter(tuple(self._streams.values()))
+
+    def listen(self, *listeners: StreamListener) -> None:
+        """Lets these hear everything of the streams that are opened from now on."""
+        self._listeners += listeners
 
     def get(self, name: str) -> Stream | None:
         """The stream of this name, if anyone published or waits for it."""
@@ -76,7 +82,7 @@ class Streams:
     def _open(self, name: str) -> Stream:
         stream = self._streams.get(name)
         if stream is None:
-            hub = Hub(name, server=self._server)
+            hub = Hub(name, server=self._server, listeners=self._listeners)
             stream = Stream(name, hub, self.estimator, self._make_stage, tap=self._tap)
             self._streams[name] = stream
         stream.touch()
