@@ -70,7 +70,7 @@ def _time(model: Model, config: ModelConfig, size: str, window: int, threads: in
     steps, recomputes = [], []
     for _ in range(REPEATS):
         steps.append(_milliseconds(lambda: model.step(newest, cache)))
-        recomputes.append(_milliseconds(lambda: model.forward(frames, delay, window)))
+        recomputes.append(_milliseconds(lambda: model.forward(frames, delay, (window - 1, 0))))
     return StepCost(size, window, threads, float(np.median(steps)), float(np.median(recomputes)))
 
 

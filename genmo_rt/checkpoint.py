@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 from genmo_rt.conditions import MODALITIES
 from genmo_rt.errors import FileFormatError
@@ -14,8 +15,10 @@ from genmo_rt.model import Model, ModelConfig
 from genmo_rt.motion import LAYOUT, MotionStats
 
 DEFAULT_CHECKPOINT = Path(__file__).parent / "weights" / "default.safetensors"
-FORMAT = "genmo-rt.1"
+FORMAT = "genmo-rt.2"
 CONDITIONS = "+".join(f"{m.name}:{m.items}x{m.width}" for m in MODALITIES)
+FORMAT_1, CONDITIONS_1 = "genmo-rt.1", "+".join(CONDITIONS.split("+")[:4])
+"""Of checkpoints before generation: they can only estimate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +30,15 @@ class Checkpoint:
         stats: for motion.decode.
         body: name of the body its shapes belong to.
         note: how it was trained, for people.
+        centred: trained with windows that look ahead as well: whole clips run with
+            Model.centred_window, else causally.
     """
 
     model: Model
     stats: MotionStats
     body: str
     note: str
+    centred: bool = False
 
 
 def save_checkpoint(
@@ -52,6 +58,7 @@ def save_checkpoint(
         "config": json.dumps(checkpoint.model.config.as_dict()),
         "body": checkpoint.body,
         "note": checkpoint.note,
+        "centred": json.dumps(checkpoint.centred),
     }
     save_file(tensors, path, metadata=metadata)
 
@@ -71,7 +78,12 @@ def load_checkpoint(path: Path = DEFAULT_CHECKPOINT, device: str = "cpu") -> Che
         raise FileFormatError(f"{path}: no such checkpoint") from error
     except (SafetensorError, OSError) as error:
         raise FileFormatError(f"{path}: not a safetensors checkpoint ({error})") from error
-    expected = {"format": FORMAT, "motion": LAYOUT, "conditions": CONDITIONS}
+    first = metadata.get("format") == FORMAT_1
+    expected = {
+        "format": FORMAT_1 if first else FORMAT,
+        "motion": LAYOUT,
+        "conditions": CONDITIONS_1 if first else CONDITIONS,
+    }
     for key, value in expected.items():
         if metadata.get(key) != value:
             raise FileFormatError(
@@ -85,6 +97,8 @@ def load_checkpoint(path: Path = DEFAULT_CHECKPOINT, device: str = "cpu") -> Che
         for name, value in tensors.items()
         if name.startswith(prefix)
     }
+    if first:
+        weights = _from_format_1(weights, model)
     try:
         model.load_state_dict(weights)
         stats = MotionStats(mean=tensors["stats.mean"], std=tensors["stats.std"])
@@ -95,4 +109,15 @@ def load_checkpoint(path: Path = DEFAULT_CHECKPOINT, device: str = "cpu") -> Che
         stats=stats,
         body=metadata["body"],
         note=metadata["note"],
+        centred=json.loads(metadata.get("centred", "false")),
     )
+
+
+def _from_format_1(weights: dict[str, Tensor], model: Model) -> dict[str, Tensor]:
+    """Weights from before generation, with what was added as zeros: the same estimates.
+
+    Nothing was said of noise levels, noised motions and texts, nor of the last modalities.
+    """
+    added = ("level.", "noised.", "texts.", *(f"observe.{n}." for n in range(4, len(MODALITIES))))
+    new = {k: torch.zeros_like(v) for k, v in model.state_dict().items() if k.startswith(added)}
+    return new | weights

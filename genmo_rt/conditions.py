@@ -4,25 +4,29 @@ One table of modalities; each is a few items of a few numbers with one mask per 
 present). What is absent is masked, not zero: the model has a learned embedding for it.
 
 | modality    | items × numbers | what                                                          |
-|-------------|--------|------------------------------------------------------------------------|
-| keypoints2d | 33 × 5 | (x − centre, y − centre) / scale, the ray's x / z, y / z, confidence   |
-| bbox        | 1 × 4  | CLIFF: the centre's ray, log(scale / f), log(f / longer side)          |
-| cam_angvel  | 1 × 6  | the camera's rotation since the last frame, 6D                         |
-| features    | 33 × 4 | MediaPipe's 3D landmarks in metres and their visibility                |
+|-------------|---------|-----------------------------------------------------------------------|
+| keypoints2d | 33 × 5  | (x − centre, y − centre) / scale, the ray's x / z, y / z, confidence  |
+| bbox        | 1 × 4   | CLIFF: the centre's ray, log(scale / f), log(f / longer side)         |
+| cam_angvel  | 1 × 6   | the camera's rotation since the last frame, 6D                        |
+| features    | 33 × 4  | MediaPipe's 3D landmarks in metres and their visibility               |
+| image       | 1 × 1024 | features of the person's crop, as large as HMR2's                    |
+| music       | 1 × 35  | what music.music_features gives                                       |
+| keyframe    | 181 × 1 | numbers of the normalised motion vector that are known                |
 
 CLIFF (Li et al. 2022): a crop alone does not say from where the person is seen; the ray does.
-The last two modalities are masked for the checkpoint that ships: its camera stands still, and the
-3D landmarks made a first model worse.
+Live, all but the first two are absent: the camera stands still, the 3D landmarks made a first
+model worse, and nobody makes the others. Texts are apart (model.Texts): they have no frame rate.
 """
 
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
 
 from genmo_rt.camera import Intrinsics
 from genmo_rt.keypoints import LANDMARK_NAMES, NUM_LANDMARKS, Keypoints
-from genmo_rt.motion import View
+from genmo_rt.motion import MOTION_WIDTH, View
 
 MIN_CONFIDENCE = 0.1  # a landmark below it is masked: the detector is guessing
 MIN_LANDMARKS = 4  # fewer confident ones say nothing of where the person is
@@ -43,6 +47,9 @@ MODALITIES = (
     Modality("bbox", 1, 4),
     Modality("cam_angvel", 1, 6),
     Modality("features", NUM_LANDMARKS, 4),
+    Modality("image", 1, 1024),
+    Modality("music", 1, 35),
+    Modality("keyframe", MOTION_WIDTH, 1),
 )
 
 
@@ -60,34 +67,78 @@ class Observed:
 
 
 @dataclass(frozen=True, slots=True)
+class Absent:
+    """A modality that no frame has: known without looking at a mask, so it costs nothing.
+
+    Attributes:
+        modality: which.
+        frames: (B, L, 0) holds nothing but the shape, the dtype and the device.
+    """
+
+    modality: Modality
+    frames: Tensor
+
+    @property
+    def value(self) -> Tensor:
+        """(B, L, items, width) zeros."""
+        shape = (*self.frames.shape[:2], self.modality.items, self.modality.width)
+        return self.frames.new_zeros(shape)
+
+    @property
+    def mask(self) -> Tensor:
+        """(B, L, items) False."""
+        shape = (*self.frames.shape[:2], self.modality.items)
+        return self.frames.new_zeros(shape, dtype=torch.bool)
+
+
+@dataclass(frozen=True, slots=True)
 class Conditions:
     """B streams, L frames; the field names are those of MODALITIES.
+
+    `dataclasses.replace` puts in what else is known; a mixture may change at any frame.
 
     Attributes:
         keypoints2d: the landmarks as pixels and rays.
         bbox: where the person is in the picture.
         cam_angvel: how the camera turned.
         features: MediaPipe's 3D landmarks.
+        image: features of the picture.
+        music: what plays.
+        keyframe: parts of the motion that are known.
         view: (B, L) frames of reference for root_cam; held where nobody was seen.
         present: (B, L) bool: somebody was seen.
     """
 
-    keypoints2d: Observed
-    bbox: Observed
-    cam_angvel: Observed
-    features: Observed
+    keypoints2d: Observed | Absent
+    bbox: Observed | Absent
+    cam_angvel: Observed | Absent
+    features: Observed | Absent
+    image: Observed | Absent
+    music: Observed | Absent
+    keyframe: Observed | Absent
     view: View
     present: Tensor
 
+    @classmethod
+    def blank(cls, batch: int, length: int, *, view: View) -> "Conditions":
+        """Frames of which nothing is known.
+
+        Args:
+            batch: B.
+            length: L.
+            view: (B, L) the frames of reference that root_cam is to be in.
+        """
+        frames = view.centre.new_zeros(batch, length, 0)
+        present = frames.new_zeros((batch, length), dtype=torch.bool)
+        return cls(**{m.name: Absent(m, frames) for m in MODALITIES}, view=view, present=present)
+
     def to(self, device: str | torch.device) -> "Conditions":
         """The same conditions on another device."""
-        observed = {
-            m.name: Observed(old.value.to(device), old.mask.to(device))
-            for m in MODALITIES
-            for old in [getattr(self, m.name)]
-        }
-        view = View(*(getattr(self.view, f.name).to(device) for f in fields(View)))
-        return Conditions(**observed, view=view, present=self.present.to(device))
+        return _joined([self], lambda parts: parts[0].to(device))
+
+    def cut(self, where: slice) -> "Conditions":
+        """Some of the frames."""
+        return _joined([self], lambda parts: parts[0][:, where])
 
 
 def from_keypoints(
@@ -154,31 +205,32 @@ def from_landmarks(
         ),
         dim=-1,
     )
-    return Conditions(
+    blank = Conditions.blank(*present.shape, view=view)
+    return replace(
+        blank,
         keypoints2d=Observed(landmarks, confident),
         bbox=Observed(cliff[:, :, None], present[..., None]),
-        cam_angvel=_absent("cam_angvel", present, pixels.dtype),
-        features=_absent("features", present, pixels.dtype),
-        view=view,
         present=present,
     )
 
 
-def concatenate(frames: list[Conditions]) -> Conditions:
-    """Joins conditions along time."""
+def concatenate(parts: Sequence[Conditions], dim: int = 1) -> Conditions:
+    """Joins conditions along time, or along the batch with `dim` = 0."""
+    return _joined(parts, lambda tensors: torch.cat(list(tensors), dim=dim))
 
-    def join(parts: list[Tensor]) -> Tensor:
-        return torch.cat(parts, dim=1)
 
-    observed = {
-        m.name: Observed(
-            join([getattr(frame, m.name).value for frame in frames]),
-            join([getattr(frame, m.name).mask for frame in frames]),
-        )
-        for m in MODALITIES
-    }
-    view = View(*(join([getattr(frame.view, f.name) for frame in frames]) for f in fields(View)))
-    return Conditions(**observed, view=view, present=join([frame.present for frame in frames]))
+def _joined(parts: Sequence[Conditions], join: Callable[[Sequence[Tensor]], Tensor]) -> Conditions:
+    """Conditions made of others, tensor by tensor; what no part has stays absent."""
+    observed: dict[str, Observed | Absent] = {}
+    for modality in MODALITIES:
+        of = [getattr(part, modality.name) for part in parts]
+        if all(isinstance(one, Absent) for one in of):
+            observed[modality.name] = Absent(modality, join([one.frames for one in of]))
+        else:
+            value, mask = join([one.value for one in of]), join([one.mask for one in of])
+            observed[modality.name] = Observed(value, mask)
+    view = View(*(join([getattr(part.view, f.name) for part in parts]) for f in fields(View)))
+    return Conditions(**observed, view=view, present=join([part.present for part in parts]))
 
 
 _WEIGHT = torch.tensor(
@@ -221,14 +273,4 @@ def _hold(
         centre=centre.take_along_dim(last_seen[..., None], dim=1),
         scale=scale.take_along_dim(last_seen, dim=1),
         intrinsics=intrinsics[:, None].expand(-1, present.shape[1], -1),
-    )
-
-
-def _absent(name: str, present: Tensor, dtype: torch.dtype) -> Observed:
-    """A modality nobody observed."""
-    modality = next(m for m in MODALITIES if m.name == name)
-    shape = (*present.shape, modality.items)
-    return Observed(
-        value=present.new_zeros((*shape, modality.width), dtype=dtype),
-        mask=present.new_zeros(shape),
     )

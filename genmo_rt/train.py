@@ -127,7 +127,7 @@ class Trainer:
 
         self.model.train()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.bfloat16):
-            x = self.model(conditions, delay, window)
+            x = self.model(conditions, delay, (window - 1, 0))
         losses = estimation_losses(x.float(), batch, conditions, delay, self.stats, self.body)
         self.model.zero_grad()
         losses.total().backward()  # type: ignore[no-untyped-call]
