@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 ROPE_BASE = 10_000.0
+BLOCK = 64  # queries; on a CPU faster than 32 and 128 for sequences of 48 to 3,000
 
 
 def windowed_attention(q: Tensor, k: Tensor, v: Tensor, left: int, right: int) -> Tensor:
@@ -27,14 +28,28 @@ def windowed_attention(q: Tensor, k: Tensor, v: Tensor, left: int, right: int) -
     length = q.shape[1]
     cos, sin = rope_table(length, q.shape[-1], q.dtype, q.device)
     cos, sin = cos[:, None], sin[:, None]  # (T, 1, D / 2)
-    position = torch.arange(length, device=q.device)
-    distance = position[None, :] - position[:, None]  # key minus query, (T, T)
-    seen = (distance >= -left) & (distance <= right)
     q, k = rotate(q, cos, sin).transpose(1, 2), rotate(k, cos, sin).transpose(1, 2)
-    scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5  # (B, H, T, T)
+    v = v.transpose(1, 2)  # (B, H, T, D)
+    blocks = [
+        _attend(q, k, v, slice(start, min(start + BLOCK, length)), left, right)
+        for start in range(0, max(length, 1), BLOCK)  # an empty sequence too has a block
+    ]
+    return torch.cat(blocks, dim=2).transpose(1, 2)
+
+
+def _attend(q: Tensor, k: Tensor, v: Tensor, rows: slice, left: int, right: int) -> Tensor:
+    """A block of queries against the keys that any of them sees: (B, H, T, D) to (B, H, rows, D).
+
+    Block by block, so that memory grows with T · W and not with T².
+    """
+    keys = slice(max(rows.start - left, 0), min(rows.stop + right, q.shape[2]))
+    i = torch.arange(rows.start, rows.stop, device=q.device)
+    j = torch.arange(keys.start, keys.stop, device=q.device)
+    distance = j[None, :] - i[:, None]  # key minus query
+    seen = (distance >= -left) & (distance <= right)
+    scores = q[:, :, rows] @ k[:, :, keys].transpose(-1, -2) * q.shape[-1] ** -0.5
     weight = scores.masked_fill(~seen, -torch.inf).softmax(-1).to(v.dtype)
-    out: Tensor = weight @ v.transpose(1, 2)
-    return out.transpose(1, 2)
+    return weight @ v[:, :, keys]
 
 
 def windowed_attention_packed(qkv: Tensor, cu_seqlens: Tensor, left: int, right: int) -> Tensor:
