@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from genmo_rt.formats.bones import BoneNames, joint_names
 from genmo_rt.formats.clip import Clip
 from genmo_rt.rotation import axis_angle_to_rotmat
 from genmo_rt.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS
@@ -19,8 +20,8 @@ CHILDREN = tuple(
 HEAD_TOP_CM = (0.0, 18.0, 0.0)  # the end of the head; hands and feet end as far on as they are long
 
 
-def write_bvh(path: Path, clip: Clip) -> None:
-    """Writes a clip.
+def write_bvh(path: Path, clip: Clip, names: BoneNames = "smpl") -> None:
+    """Writes a clip, its joints under these names.
 
     The rest pose is SMPL's T-pose with axis-aligned joint frames, y up, facing +z. The root's
     position is the pelvis in the world, its OFFSET is zero. Rotation channels are Z, X, Y:
@@ -36,22 +37,24 @@ def write_bvh(path: Path, clip: Clip) -> None:
     )
     with path.open("w", encoding="ascii", newline="\n") as file:
         file.write("HIERARCHY\n")
-        file.writelines(_joint_lines(0, rest_cm, 0))
+        file.writelines(_joint_lines(0, rest_cm, joint_names(names), 0))
         file.write(f"MOTION\nFrames: {len(rows)}\nFrame Time: {1 / clip.fps:.8f}\n")
         for row in rows:
             file.write(" ".join(f"{value:.6f}" for value in row) + "\n")
 
 
-def _joint_lines(joint: int, rest_cm: NDArray[np.float64], depth: int) -> Iterator[str]:
+def _joint_lines(
+    joint: int, rest_cm: NDArray[np.float64], names: tuple[str, ...], depth: int
+) -> Iterator[str]:
     indent = "\t" * depth
     root = joint == 0
     offset = np.zeros(3) if root else rest_cm[joint] - rest_cm[PARENTS[joint]]
-    yield f"{indent}{'ROOT' if root else 'JOINT'} {JOINT_NAMES[joint]}\n{indent}{{\n"
+    yield f"{indent}{'ROOT' if root else 'JOINT'} {names[joint]}\n{indent}{{\n"
     yield f"{indent}\tOFFSET {_triple(offset)}\n"
     place = "6 Xposition Yposition Zposition" if root else "3"
     yield f"{indent}\tCHANNELS {place} Zrotation Xrotation Yrotation\n"
     for child in CHILDREN[joint]:
-        yield from _joint_lines(child, rest_cm, depth + 1)
+        yield from _joint_lines(child, rest_cm, names, depth + 1)
     if not CHILDREN[joint]:
         end = np.array(HEAD_TOP_CM) if JOINT_NAMES[joint] == "head" else offset
         yield f"{indent}\tEnd Site\n{indent}\t{{\n{indent}\t\tOFFSET {_triple(end)}\n{indent}\t}}\n"
