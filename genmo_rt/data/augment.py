@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from genmo_rt.data.dataset import INT16, Dataset
+from genmo_rt.data.dataset import Dataset
 from genmo_rt.data.waves import bump, chance, uniform, waves
-from genmo_rt.rotation import rot6d_to_rotmat
+from genmo_rt.rotation import quat_xyzw_to_rotmat
 from genmo_rt.skeleton import JOINT_NAMES, MIRROR
 
 LOWER = ("pelvis", "hip", "knee", "ankle", "foot")
@@ -57,6 +57,7 @@ class Motions:
         valid: (B, L) bool, False behind a clip's end.
         joint_mask: (B, 24) bool.
         contact_mask: (B, 6) bool.
+        source: (B, L) which frame of its clip each tick shows.
     """
 
     rotmat: Tensor
@@ -66,6 +67,7 @@ class Motions:
     valid: Tensor
     joint_mask: Tensor
     contact_mask: Tensor
+    source: Tensor
 
 
 def draw_motions(
@@ -87,16 +89,17 @@ def draw_motions(
     index = time.floor().clamp(max=last - 1)
     share = (time - index)[..., None]
     index = index.long() + first  # (B, L)
-    rot6d = _lerp(torch.from_numpy(dataset.rot6d), index, share[..., None]) / INT16
+    quat_xyzw = _lerp(torch.from_numpy(dataset.quat_xyzw), index, share[..., None])
     nearest = torch.where(share[..., 0] < 0.5, index, index + 1)
     return Motions(
-        rotmat=rot6d_to_rotmat(rot6d),
+        rotmat=quat_xyzw_to_rotmat(quat_xyzw),
         pelvis=_lerp(torch.from_numpy(dataset.pelvis), index, share),
         shape=torch.from_numpy(dataset.shape[clips]),
         contacts=torch.from_numpy(dataset.contacts)[nearest].float(),
         valid=torch.ones(batch, length, dtype=torch.bool),
         joint_mask=torch.from_numpy(dataset.joint_mask[clips]),
         contact_mask=torch.from_numpy(dataset.contact_mask[clips]),
+        source=time,
     )
 
 

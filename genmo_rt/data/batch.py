@@ -1,9 +1,13 @@
 """One training batch: what the 2D stage would have seen, and the truth behind it."""
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor
+
+from genmo_rt.conditions import Observed
+from genmo_rt.model import Texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,8 @@ class TrainingBatch:
         contacts: (B, L, 6) 0 or 1, in the order of pose.CONTACT_NAMES.
         contact_mask: (B, 6) bool, False where the source lacks the joint.
         joint_mask: (B, 24) bool, False where the source lacks the joint.
+        texts: what is said of which ticks; masked for samples of which nothing is said.
+        music: (B, L, 1, 35) features of what plays and (B, L, 1) bool.
     """
 
     pixels: Tensor
@@ -58,7 +64,17 @@ class TrainingBatch:
     contacts: Tensor
     contact_mask: Tensor
     joint_mask: Tensor
+    texts: Texts
+    music: Observed
 
     def to(self, device: str | torch.device) -> "TrainingBatch":
         """The same batch on another device."""
-        return TrainingBatch(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+        return TrainingBatch(
+            **{f.name: _moved(getattr(self, f.name), device) for f in fields(self)}
+        )
+
+
+def _moved(value: Tensor | Texts | Observed, device: str | torch.device) -> Any:
+    if isinstance(value, Tensor):
+        return value.to(device)
+    return type(value)(**{f.name: getattr(value, f.name).to(device) for f in fields(value)})

@@ -48,7 +48,7 @@ def clean(motion: BodyMotion, rest_joints: FloatArray) -> list[BodyMotion]:
     cuts = np.union1d(edges, _cuts(rotmat, motion.pelvis))
     shortest = SHORTEST_PIECE if len(cuts) > 2 else SHORTEST
     return [
-        BodyMotion(rotmat=rotmat[a:b], pelvis=motion.pelvis[a:b])
+        BodyMotion(rotmat=rotmat[a:b], pelvis=motion.pelvis[a:b], first=int(a))
         for a, b in pairwise(cuts)
         if usable[a] and b - a >= shortest
     ]

@@ -63,6 +63,15 @@ class SourceSkeleton:
 
 
 @dataclass(frozen=True, slots=True)
+class TimedText:
+    """A text that is said of frames [start, end) of a clip."""
+
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class Clip:
     """One captured motion at 30 fps.
 
@@ -73,6 +82,8 @@ class Clip:
         skeleton: what `rotvec` turns.
         rotvec: (N, J, 3) local rotation vectors, radians.
         root: (N, 3) root translation, metres.
+        description: what its set's index says it shows, "" where it says nothing.
+        texts: what else its set says of it.
     """
 
     name: str
@@ -81,6 +92,8 @@ class Clip:
     skeleton: SourceSkeleton
     rotvec: FloatArray
     root: FloatArray
+    description: str = ""
+    texts: tuple[TimedText, ...] = ()
 
 
 def subject_of(set_name: str, clip_name: str) -> str:
@@ -121,6 +134,7 @@ def read_set(path: Path) -> Iterator[Clip]:
                     skeleton=skeletons[key],
                     rotvec=packed[f"{name}/rotvec"].astype(np.float32) * np.float32(np.pi / 32767),
                     root=packed[f"{name}/root"].astype(np.float32),
+                    description=row["text"],
                 )
     except (OSError, KeyError, ValueError) as error:
         raise FileFormatError(

@@ -51,10 +51,23 @@ WIGGLE = {
 WIGGLE_STD = torch.tensor([WIGGLE[name.split("_")[-1]] for name in JOINT_NAMES])
 
 
-def deform(motions: Motions, body: Body, config: AugmentConfig, random: torch.Generator) -> Motions:
-    """Gives limbs and trunk other poses and the body another shape; feet keep their footing."""
+def deform(
+    motions: Motions,
+    body: Body,
+    config: AugmentConfig,
+    random: torch.Generator,
+    spared: Tensor | None = None,
+) -> Motions:
+    """Gives limbs and trunk other poses and the body another shape; feet keep their footing.
+
+    Args:
+        spared: (B,) bool, samples whose poses stay; their shape changes all the same.
+    """
     batch = len(motions.shape)
     turn, flex, keep = _random_turns(motions.rotmat, config, random)
+    if spared is not None:
+        changed = (~spared).float()[:, None, None, None]
+        turn, flex, keep = turn * changed, flex * changed, 1 - (1 - keep) * changed
     turns = axis_angle_to_rotmat(turn)
     rotmat = turns @ motions.rotmat
     rotmat[:, :, 0] = motions.rotmat[:, :, 0] @ turns[:, :, 0]  # leans are in the body's own frame

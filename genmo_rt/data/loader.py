@@ -6,8 +6,10 @@ from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from genmo_rt.conditions import Observed
 from genmo_rt.data.augment import (
     PLAIN,
     AugmentConfig,
@@ -21,9 +23,12 @@ from genmo_rt.data.cameras import CameraConfig, Cameras, place_cameras
 from genmo_rt.data.clips import FPS
 from genmo_rt.data.dataset import Dataset
 from genmo_rt.data.deform import deform
+from genmo_rt.data.music import draw_music
 from genmo_rt.data.observe import NoiseConfig, observe
+from genmo_rt.data.texts import draw_texts
 from genmo_rt.data.waves import chance
 from genmo_rt.errors import InputError
+from genmo_rt.model import Texts
 from genmo_rt.smpl import Body, load_body
 
 Split = Literal["train", "held_out"]
@@ -37,11 +42,15 @@ class LoaderConfig:
         batch_size: B sequences.
         length: L ticks of each.
         told_intrinsics: share that is given the camera's true intrinsics, else the default guess.
+        captured: share whose motion stays as it was captured but for mirroring, speed and shape.
+            Only of these is anything said, and only to these does music play: what the others do
+            is no longer what their clip shows.
     """
 
     batch_size: int = 32
     length: int = 180
     told_intrinsics: float = 0.5
+    captured: float = 0.4
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     camera: CameraConfig = field(default_factory=CameraConfig)
     noise: NoiseConfig = field(default_factory=NoiseConfig)
@@ -67,23 +76,24 @@ def batches(
     random = torch.Generator().manual_seed(seed)
     numpy_random = np.random.default_rng(seed)
 
-    def clips(count: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    def clips(count: int) -> NDArray[np.int64]:
         return chosen[numpy_random.choice(len(chosen), count, p=mass / mass.sum())]
 
     while True:
-        motions = draw_motions(
-            dataset, clips(config.batch_size), config.length, config.augment, random
-        )
+        chosen_clips = clips(config.batch_size)
+        captured = chance(config.batch_size, config.captured, random)
+        motions = draw_motions(dataset, chosen_clips, config.length, config.augment, random)
         if config.augment.recombine > 0:
             upper = draw_motions(
                 dataset, clips(config.batch_size), config.length, config.augment, random
             )
-            motions = recombine(
-                motions, upper, chance(config.batch_size, config.augment.recombine, random)
-            )
-        motions = mirror(motions, chance(config.batch_size, config.augment.mirror, random))
-        motions = deform(motions, body, config.augment, random)
-        yield render(motions, body, config, random)
+            mixed = chance(config.batch_size, config.augment.recombine, random)
+            motions = recombine(motions, upper, mixed & ~captured)
+        mirrored = chance(config.batch_size, config.augment.mirror, random)
+        motions = mirror(motions, mirrored)
+        motions = deform(motions, body, config.augment, random, spared=captured)
+        told = _tell(dataset, chosen_clips, motions, mirrored, captured, random)
+        yield render(motions, told, body, config, random)
 
 
 def heldout(
@@ -95,6 +105,7 @@ def heldout(
     """
     body = body or load_body()
     random = torch.Generator().manual_seed(seed)
+    others = torch.Generator().manual_seed(seed)  # cameras and noise don't hang on texts
     found = []
     clips = [
         int(clip)
@@ -104,7 +115,9 @@ def heldout(
     for first in range(0, len(clips), config.batch_size):
         part = np.array(clips[first : first + config.batch_size])
         motions = draw_motions(dataset, part, config.length, PLAIN, random)
-        found.append(render(motions, body, config, random))
+        everyone = torch.ones(len(part), dtype=torch.bool)
+        told = _tell(dataset, part, motions, ~everyone, everyone, others)
+        found.append(render(motions, told, body, config, random))
     return found
 
 
@@ -113,8 +126,28 @@ def _windows(dataset: Dataset, clip: int, length: int) -> float:
     return float(dataset.lengths[clip] / length * min(1.0, float(dataset.weights[clip])))
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is said of a batch and what plays to it."""
+
+    texts: Texts
+    music: Observed
+
+
+def _tell(
+    dataset: Dataset,
+    clips: NDArray[np.int64],
+    motions: Motions,
+    mirrored: Tensor,
+    captured: Tensor,
+    random: torch.Generator,
+) -> Told:
+    texts = draw_texts(dataset.texts, clips, motions.source, mirrored, captured, random)
+    return Told(texts, draw_music(dataset.music, clips, motions.source, captured, random))
+
+
 def render(
-    motions: Motions, body: Body, config: LoaderConfig, random: torch.Generator
+    motions: Motions, told: Told, body: Body, config: LoaderConfig, random: torch.Generator
 ) -> TrainingBatch:
     """Puts motions before cameras and observes them."""
     global_rotmat, joints = body.forward_kinematics(
@@ -141,7 +174,7 @@ def render(
     turn = cameras.R_c2w.mT @ cameras.yaw
     rotmat_cam[:, :, 0] = turn[:, None] @ motions.rotmat[:, :, 0]
     root_world = joints_world[:, :, 0]
-    told = chance(len(turn), config.told_intrinsics, random)[:, None]
+    known = chance(len(turn), config.told_intrinsics, random)[:, None]
     return TrainingBatch(
         pixels=seen.pixels,
         confidence=seen.confidence,
@@ -149,7 +182,7 @@ def render(
         valid=motions.valid,
         image_size=cameras.image_size,
         intrinsics_true=cameras.intrinsics,
-        intrinsics_given=torch.where(told, cameras.intrinsics, _guess(cameras)),
+        intrinsics_given=torch.where(known, cameras.intrinsics, _guess(cameras)),
         rotmat_cam=rotmat_cam,
         root_cam=joints_cam[:, :, 0],
         joints_cam=joints_cam,
@@ -163,6 +196,8 @@ def render(
         contacts=motions.contacts,
         contact_mask=motions.contact_mask,
         joint_mask=motions.joint_mask,
+        texts=told.texts,
+        music=told.music,
     )
 
 

@@ -80,10 +80,12 @@ class BodyMotion:
     Attributes:
         rotmat: (N, 24, 3, 3) joint 0 in the world, 1..23 relative to the parent.
         pelvis: (N, 3) metres.
+        first: which frame of its clip is the first.
     """
 
     rotmat: FloatArray
     pelvis: FloatArray
+    first: int = 0
 
 
 def retarget(clip: Clip, fit: SubjectFit) -> BodyMotion:

@@ -3,7 +3,9 @@
 import torch
 from torch import Tensor
 
+from genmo_rt.conditions import Observed
 from genmo_rt.data.batch import TrainingBatch
+from genmo_rt.model import Texts
 from genmo_rt.rotation import axis_angle_to_rotmat
 from genmo_rt.smpl import load_body
 
@@ -56,6 +58,15 @@ def tiny_batch(clips: int = 2, length: int = 24, seed: int = 0) -> TrainingBatch
         contacts=(wave(6, size=1.0) > 0).float(),
         contact_mask=torch.ones(clips, 6, dtype=torch.bool),
         joint_mask=torch.ones(clips, 24, dtype=torch.bool),
+        texts=Texts(
+            tokens=torch.randn(clips, 2, 3, 384, generator=generator),
+            mask=torch.ones(clips, 2, 3, dtype=torch.bool),
+            span=torch.tensor([[0, length // 2], [length // 2, length]]).expand(clips, 2, 2),
+        ),
+        music=Observed(
+            value=torch.randn(clips, length, 1, 35, generator=generator),
+            mask=torch.ones(clips, length, 1, dtype=torch.bool),
+        ),
     )
 
 

@@ -7,13 +7,15 @@ import pytest
 import torch
 
 from genmo_rt.data.clips import read_set, subject_of
-from genmo_rt.data.dataset import Dataset, build_dataset, half_speed, load_dataset
+from genmo_rt.data.dataset import Dataset, build_dataset, load_dataset
 from genmo_rt.data.families import ASF, RIG
+from genmo_rt.data.pieces import half_speed
 from genmo_rt.data.retarget import BodyMotion
 from genmo_rt.errors import FileFormatError
-from genmo_rt.rotation import rot6d_to_rotmat
+from genmo_rt.rotation import quat_xyzw_to_rotmat
 from genmo_rt.skeleton import JOINT_NAMES
 from tests.genmo_rt.data.tiny_clips import walking_clip, write_set
+from tests.genmo_rt.data.tiny_words import CountingEncoder
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +29,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, Path]:
     )
     write_set(folder / "reactidle.npz", [walking_clip("acted_001_acted", "", RIG)])
     path = folder / "motions.npz"
-    return build_dataset(folder, path), path
+    return build_dataset(folder, path, encoder=CountingEncoder(), music=False), path
 
 
 def test_every_clip_is_there_with_its_frames_and_terms(built: tuple[Dataset, Path]) -> None:
@@ -42,7 +44,7 @@ def test_every_clip_is_there_with_its_frames_and_terms(built: tuple[Dataset, Pat
     assert all(
         "MIT" in t for t, s in zip(dataset.licences, dataset.sets, strict=True) if s != "cmu"
     )
-    assert dataset.rot6d.shape == (540, 24, 6)
+    assert dataset.quat_xyzw.shape == (540, 24, 4)
 
 
 def test_nobody_is_in_both_splits(built: tuple[Dataset, Path]) -> None:
@@ -63,7 +65,7 @@ def test_missing_joints_are_at_rest_and_masked(built: tuple[Dataset, Path]) -> N
     clip = dataset.names.index("acted_001_acted")
     wrist = JOINT_NAMES.index("left_wrist")
     frame = dataset.starts[clip]
-    rotmat = rot6d_to_rotmat(torch.from_numpy(dataset.rot6d[frame, wrist]).float())
+    rotmat = quat_xyzw_to_rotmat(torch.from_numpy(dataset.quat_xyzw[frame, wrist]).float())
     torch.testing.assert_close(rotmat, torch.eye(3))
     assert not dataset.joint_mask[clip, wrist]
     assert dataset.contact_mask[clip].tolist() == [True] * 4 + [False] * 2
@@ -74,7 +76,7 @@ def test_a_dataset_reads_back_as_it_was_written(built: tuple[Dataset, Path]) -> 
     again = load_dataset(path)
     assert again.names == dataset.names
     assert again.subjects == dataset.subjects
-    np.testing.assert_array_equal(again.rot6d, dataset.rot6d)
+    np.testing.assert_array_equal(again.quat_xyzw, dataset.quat_xyzw)
     np.testing.assert_array_equal(again.contacts, dataset.contacts)
 
 
@@ -90,7 +92,7 @@ def test_another_file_is_refused_by_name(tmp_path: Path) -> None:
 
 def test_a_folder_without_sets_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileFormatError, match="none of cmu"):
-        build_dataset(tmp_path, tmp_path / "out.npz")
+        build_dataset(tmp_path, tmp_path / "out.npz", texts=False, music=False)
 
 
 def test_a_set_that_lacks_a_clip_is_refused(tmp_path: Path) -> None:
