@@ -122,8 +122,8 @@ class _Endpoint:
         self._host.check_capacity(stream)
         answer, source = await answer_offer(offer, self._config)
         try:
-            await self._take_over(stream, identity)
-            self._host.check_capacity(stream)  # another may have come during the answer
+            self._check_free(stream, identity)  # another may have come during the answer
+            self._host.check_capacity(stream)
             self._host.publish(stream, source, options)
         except BaseException:
             await source.close()
@@ -135,8 +135,11 @@ class _Endpoint:
             identity=identity,
             source=source,
         )
-        self._forget_ended()
+        before = self._sessions.get(stream)
         self._sessions[stream] = session
+        self._forget_ended()
+        if before is not None:  # after the new one is in its place: viewers see no end
+            await before.source.close("another publisher took the stream over")
         root = request.scope.get("root_path", "")
         response = Response(answer, 201, media_type=SDP)
         response.headers["Location"] = f"{root}/whip/{stream}/{session.id}"
@@ -190,12 +193,6 @@ class _Endpoint:
                 f"{self._config.stalled_after_s:g} s, or use its token to take over",
                 {"Retry-After": str(math.ceil(self._config.stalled_after_s))},
             )
-
-    async def _take_over(self, stream: str, identity: str | None) -> None:
-        """Ends the stream's publisher, if it has one. A rival may have come meanwhile: again."""
-        while (current := self._sessions.get(stream)) is not None and not current.source.ended:
-            self._check_free(stream, identity)
-            await current.source.close("another publisher took the stream over")
 
     def _forget_ended(self) -> None:
         ended = [name for name, session in self._sessions.items() if session.source.ended]

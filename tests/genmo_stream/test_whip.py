@@ -289,6 +289,34 @@ def test_a_live_stream_is_taken_over_by_its_own_token_only() -> None:
     run(test())
 
 
+class Witness(Host):
+    """Notes whether a stream's earlier publishers had ended when a new one came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended_before: list[bool] = []
+
+    def publish(self, stream: str, source: FrameSource, options: PublishOptions) -> None:
+        self.ended_before += [p.source.ended for p in self.published if p.stream == stream]
+        super().publish(stream, source, options)
+
+
+def test_a_takeover_leaves_no_gap_between_the_publishers() -> None:
+    async def test() -> None:
+        host, first, second = Witness(), TestCamera(), TestCamera()
+        async with client(host) as http:
+            await publish(http, "/whip/cam", first, "mine")
+            await host.frames(1)
+            await publish(http, "/whip/cam", second, "mine")
+            await host.frames(1, publisher=1)
+            assert host.ended_before == [False]
+            assert host.published[0].source.ended
+            await first.close()
+            await second.close()
+
+    run(test())
+
+
 def test_without_tokens_a_live_stream_is_not_taken_over() -> None:
     async def test() -> None:
         host, first, second = Host(), TestCamera(), TestCamera()
