@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from genmo_rt.data.clips import FPS, FloatArray
 
 SMOOTHING = 2.0  # frames, standard deviation
-SLOWEST, FASTEST = 0.8, 0.36  # seconds a beat: 75 to 167 a minute
-TIGHTNESS = 60.0  # what a beat off the period costs, against minima worth up to 1
+SLOWEST, FASTEST = 1.0, 0.45  # seconds a beat: 60 to 133 a minute
+USUAL = 0.62  # seconds
+TIGHTNESS = 1.0  # what a beat a factor of e off the period costs, against minima worth up to 1
 SNAP = 3  # frames that a beat moves to be on a minimum
 SHORTEST_GAP = 6  # frames between beats
 
@@ -70,20 +71,20 @@ def _depth(speed: FloatArray, minima: NDArray[np.int64]) -> FloatArray:
 
 
 def _period(depth: FloatArray) -> float:
-    """Frames per beat: where the minima repeat, with a bias to about 110 a minute."""
+    """Frames per beat: where the minima repeat, with a bias to the usual."""
     centred = depth - depth.mean()
     lags = np.arange(round(FASTEST * FPS), min(round(SLOWEST * FPS), len(depth) - 1) + 1)
     if not len(lags):
-        return FPS * 0.55
+        return FPS * USUAL
     repeats = np.array([(centred[lag:] * centred[:-lag]).mean() for lag in lags])
-    preferred = np.exp(-0.5 * (np.log2(lags / (FPS * 0.55)) / 0.6) ** 2)
+    preferred = np.exp(-0.5 * (np.log2(lags / (FPS * USUAL)) / 0.6) ** 2)
     return float(lags[np.argmax((repeats - repeats.min() + 1e-6) * preferred)])
 
 
 def _track(depth: FloatArray, period: float) -> list[int]:
     """The chain of beats with the best minima at steps close to the period (Ellis 2007)."""
     reach = np.arange(round(period / 2), round(period * 2) + 1)
-    cost = -TIGHTNESS / 100 * np.log(reach / period) ** 2 * 10
+    cost = -TIGHTNESS * np.log(reach / period) ** 2
     score, before = depth.astype(np.float64).copy(), np.full(len(depth), -1)
     for frame in range(len(depth)):
         earlier = frame - reach

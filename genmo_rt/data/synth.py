@@ -20,12 +20,13 @@ PROGRESSIONS = (
     ((0, 3, 7), (5, 8, 12), (0, 3, 7), (7, 11, 14)),  # i iv i V
     ((0, 4, 7), (5, 9, 12), (7, 11, 14), (5, 9, 12)),  # I IV V IV
 )
-# Which drums sound on the four beats of a bar and on the off-beats between them.
+# Which drums sound on the four beats of a bar and, softly, on the off-beats between them. Loud ones
+# there would hide the beats that the dance was found to have.
 PATTERNS = (
-    ("k", "s", "k", "s", "hhhh"),
-    ("k", "k", "k", "k", "hhhh"),
-    ("k", "s", "ks", "s", "h.h."),
-    ("k", "h", "s", "h", "hhkh"),
+    ("k", "s", "k", "s", "...."),
+    ("k", "k", "k", "k", "...."),
+    ("k", "s", "ks", "s", "hhhh"),
+    ("kh", "sh", "kh", "sh", "...."),
 )
 
 
@@ -79,7 +80,7 @@ def play(beats_s: NDArray[np.float64], length_s: float, style: Style) -> Audio:
         for drum in on_beats[number % 4]:
             _add(out, at, drums[drum] * (1.0 if number % 4 == 0 else 0.85))
         if off_beats[number % 4] != ".":
-            _add(out, at + style.swing * gap, 0.5 * drums[off_beats[number % 4]])
+            _add(out, at + style.swing * gap, 0.15 * drums[off_beats[number % 4]])
         _add(out, at, 0.5 * _note(style.root - 12 + chord[0], 0.8 * gap, 0.3, 6.0))
         if number % 4 == 0 or number % 4 == 2:
             for tone in chord:
