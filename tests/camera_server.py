@@ -103,17 +103,26 @@ def by_bearer(connection: HTTPConnection, scope: str) -> str | None:
 
 @asynccontextmanager
 async def camera_server(
-    host: Host, config: IngestConfig = DEFAULTS, authorize: Authorize = by_bearer
+    host: Host,
+    config: IngestConfig = DEFAULTS,
+    authorize: Authorize = by_bearer,
+    certificate: Path | None = None,
 ) -> AsyncIterator[str]:
-    """Serves WHIP on a free port; gives the url before /whip. Nothing may be left at the end."""
+    """Serves WHIP on a free port; gives the url before /whip. Nothing may be left at the end.
+
+    With a certificate (a PEM file with its key) it is https.
+    """
     before = set(threading.enumerate())
     app = Starlette(routes=whip_routes(host, config, authorize))
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", lifespan="off"))
+    options = uvicorn.Config(
+        app, port=0, log_level="warning", lifespan="off", ssl_certfile=certificate
+    )
+    server = uvicorn.Server(options)
     serving = asyncio.create_task(server.serve())
     await until(lambda: server.started)
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield f"{'http' if certificate is None else 'https'}://127.0.0.1:{port}"
     finally:
         await host.close()
         server.should_exit = True

@@ -27,6 +27,9 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--stamp", action="store_true", help="write the time into each picture, for bench live"
     )
+    parser.add_argument(
+        "--ca", type=Path, metavar="PEM", help="trust this certificate: a server's own, say"
+    )
     parser.add_argument("--token", help="bearer token, where the server wants one (GENMO_RT_TOKEN)")
 
 
@@ -40,6 +43,7 @@ def _send(args: argparse.Namespace) -> int:
         codec=args.codec,
         stamp=args.stamp,
         token=args.token or os.environ.get("GENMO_RT_TOKEN"),
+        ca=args.ca,
     )
 
     async def run() -> None:

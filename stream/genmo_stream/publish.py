@@ -1,6 +1,7 @@
 """Publishes a video file to a server by WHIP (RFC 9725), in real time, as a camera would."""
 
 import asyncio
+import ssl
 import time
 from collections import deque
 from collections.abc import Callable
@@ -58,6 +59,7 @@ class SendOptions:
         codec: "VP8" or "H264".
         stamp: write each picture's capture time into its top rows (barcode.py).
         token: bearer token, or None.
+        ca: certificates (PEM) to trust instead of the system's, for a server with its own.
     """
 
     loop: bool = False
@@ -66,6 +68,7 @@ class SendOptions:
     codec: Codec = "VP8"
     stamp: bool = False
     token: str | None = None
+    ca: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ async def publish(
     camera = _Camera(playback, options)
     connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     # No proxy from the environment: media goes straight to the server as well.
-    async with httpx.AsyncClient(timeout=10, trust_env=False, headers=_headers(options)) as http:
+    async with _client(options) as http:
         session: str | None = None
         try:
             offer = await _offer(connection, camera, options.codec)
@@ -312,8 +315,17 @@ async def _until_over(connection: RTCPeerConnection, camera: _Camera) -> None:
         connection.remove_listener("connectionstatechange", follow)
 
 
-def _headers(options: SendOptions) -> dict[str, str]:
-    return {"Authorization": f"Bearer {options.token}"} if options.token else {}
+def _client(options: SendOptions) -> httpx.AsyncClient:
+    headers = {"Authorization": f"Bearer {options.token}"} if options.token else {}
+    trusted: ssl.SSLContext | bool = True
+    if options.ca is not None:
+        try:
+            trusted = ssl.create_default_context(cafile=options.ca)
+        except (OSError, ssl.SSLError) as error:
+            raise InputError(
+                f"--ca is {options.ca}: {error}; expected a PEM file with certificates"
+            ) from error
+    return httpx.AsyncClient(timeout=10, trust_env=False, headers=headers, verify=trusted)
 
 
 async def _post(http: httpx.AsyncClient, url: str, offer: str) -> tuple[str | None, str]:

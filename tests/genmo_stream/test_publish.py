@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Coroutine
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,9 @@ import av
 import numpy as np
 import pytest
 from av.audio.frame import AudioFrame
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from numpy.typing import NDArray
 
 from genmo_rt.errors import FileFormatError, InputError
@@ -186,6 +191,46 @@ def test_a_server_that_refuses_is_quoted(tmp_path: Path) -> None:
             await publish(clip, "here/whip/cam")
 
     run(test())
+
+
+def own_certificate(path: Path) -> Path:
+    """A self-signed certificate for 127.0.0.1 with its key, as PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(
+        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.write_bytes(private + certificate.public_bytes(pem))
+    return path
+
+
+def test_a_servers_own_certificate_is_trusted_when_it_is_named(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", frames=5)
+    certificate = own_certificate(tmp_path / "own.pem")
+
+    async def test() -> None:
+        async with camera_server(Host(), LOOPBACK, certificate=certificate) as url:
+            with pytest.raises(PublishError, match=r"can't be reached .*certificate"):
+                await publish(clip, f"{url}/whip/cam", SendOptions())
+            await publish(clip, f"{url}/whip/cam", SendOptions(ca=certificate))
+
+    run(test())
+    (tmp_path / "no.pem").write_text("hello")
+    for name in ("no.pem", "missing.pem"):
+        with pytest.raises(InputError, match=rf"{name}.*expected a PEM file"):
+            run(publish(clip, "https://127.0.0.1:9/whip/cam", SendOptions(ca=tmp_path / name)))
 
 
 def test_a_server_that_ends_the_stream_is_noticed(tmp_path: Path) -> None:
