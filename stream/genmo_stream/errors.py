@@ -8,6 +8,10 @@ StreamError (a GenmoError)
 ├── SourceEnded    the publisher is gone (ingest.py)
 ├── PublishError   a server refused or ended what we publish (publish.py)
 ├── BenchError     a measurement could not be made (bench.py)
+├── TakeError      a take can't be recorded or used
+│   ├── UnknownTake  there is no such take
+│   └── TakeBusy     it is being recorded, or solved
+├── SinkError      an output can't be set up as asked
 └── WireError      a message isn't genmo.v1 (wire.py)
 """
 
@@ -36,3 +40,19 @@ class ServerFull(StreamError):
     def __init__(self, message: str, *, retry_after_s: int) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class TakeError(StreamError):
+    """A take can't be recorded or used; the text says why and what to do."""
+
+
+class UnknownTake(TakeError):
+    """There is no such take."""
+
+
+class TakeBusy(TakeError):
+    """The stream is being recorded, or the take is in use."""
+
+
+class SinkError(StreamError):
+    """An output can't be set up as it was asked for."""
