@@ -124,14 +124,36 @@ class Body:
         Returns:
             (..., V, 3) metres.
         """
-        rest_joints = self.rest_joints(shape)
-        global_rotmat, joints = self.forward_kinematics(rotmat, pelvis, rest_joints)
-        shift = joints - (global_rotmat @ rest_joints[..., None]).squeeze(-1)
-        weights = self.weights.to(rotmat)
+        turned, joints = self.forward_kinematics(rotmat, pelvis, self.rest_joints(shape))
+        return self.surface(turned, joints, shape)
+
+    def surface(self, global_rotmat: Tensor, joints: Tensor, shape: Tensor) -> Tensor:
+        """The surface of a posed skeleton, by linear blend skinning.
+
+        Args:
+            global_rotmat: (..., 24, 3, 3) from forward_kinematics.
+            joints: (..., 24, 3) from forward_kinematics.
+            shape: (..., 10).
+        Returns:
+            (..., V, 3) in the frame of the joints, metres.
+        """
+        shift = joints - (global_rotmat @ self.rest_joints(shape)[..., None]).squeeze(-1)
+        weights = self.weights.to(global_rotmat)
         blended = weights @ global_rotmat.flatten(-2)  # (..., V, 9)
         blended = blended.reshape(*blended.shape[:-1], 3, 3)
         turned = (blended @ self.rest_vertices(shape)[..., None]).squeeze(-1)
         return turned + weights @ shift
+
+    def sparse(self, points: int) -> "Body":
+        """The same body with about that many of its vertices, evenly drawn, and no faces."""
+        every = slice(None, None, max(1, len(self.vertex_mean) // points))
+        return replace(
+            self,
+            vertex_mean=self.vertex_mean[every],
+            vertex_dirs=self.vertex_dirs[every],
+            weights=self.weights[every],
+            faces=self.faces[:0],
+        )
 
     def to(self, target: torch.device | torch.dtype | str) -> "Body":
         """The same body on another device, or of another floating-point type."""
