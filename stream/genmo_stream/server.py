@@ -17,7 +17,7 @@ from genmo_stream.config import ServerConfig
 from genmo_stream.errors import AddressTaken, ConfigError
 from genmo_stream.ice import MediaNetwork, ice_servers
 from genmo_stream.keypoints import KeypointStage, MediaPipeStage
-from genmo_stream.memory import share_arenas
+from genmo_stream.memory import settle, share_arenas
 from genmo_stream.page import WEB_ROOT
 from genmo_stream.sockets import ViewerSocket
 from genmo_stream.stream import FrameTap
@@ -144,6 +144,7 @@ def serve(config: ServerConfig, say: Callable[[str], None]) -> None:
         say("  page    not built: run `make setup` in the source tree (needs Node.js)")
     if config.insecure and not config.on_loopback:
         say("  WARNING --insecure: anyone who reaches this address can watch and publish")
+    settle()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, in order
     with suppress(KeyboardInterrupt):  # uvicorn hands the signal on once all is closed
         server.run(sockets=[listener])

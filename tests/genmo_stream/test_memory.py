@@ -1,9 +1,13 @@
 """Memory that threads leave behind goes to those that follow."""
 
+import gc
 import subprocess
 import sys
+import weakref
 
 import pytest
+
+from genmo_stream.memory import settle, trim
 
 TRIMMED = """
 import ctypes, platform
@@ -66,3 +70,26 @@ def test_what_was_freed_is_given_back() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 50_000_000
+
+
+class Ring:
+    """Refers to itself, as a connection and its callbacks do."""
+
+    def __init__(self) -> None:
+        self.me = self
+
+
+def test_rings_are_swept_up_with_each_publisher_and_what_was_there_before_is_not_looked_at() -> (
+    None
+):
+    gc.disable()
+    try:
+        settle()
+        assert gc.get_freeze_count() > 1000
+        ring = weakref.ref(Ring())
+        assert ring() is not None
+        trim()
+        assert ring() is None
+    finally:
+        gc.unfreeze()
+        gc.enable()
