@@ -13,9 +13,19 @@ from numpy.typing import NDArray
 
 from genmo_rt.data.clips import Clip, FloatArray, read_set
 from genmo_rt.data.contacts import CONTACT_JOINTS
+from genmo_rt.data.loaders.gltf import read_glb
 from genmo_rt.data.music import Features, MusicTable, build_music
 from genmo_rt.data.pieces import Piece, aligned_quaternions, pieces_of
 from genmo_rt.data.retarget import fit_subject
+from genmo_rt.data.sets import (
+    DOUBLE_SPEED,
+    HELD_OUT,
+    LEFT_OUT,
+    MOTION_SETS,
+    OTHER_SET,
+    SUBJECT_WEIGHTS,
+    MotionSet,
+)
 from genmo_rt.data.storage import Arrays, map_arrays, write_arrays
 from genmo_rt.data.synth import SAMPLE_RATE
 from genmo_rt.data.texts import TextTable, build_table
@@ -28,38 +38,6 @@ if TYPE_CHECKING:
 
 FORMAT = 2
 INT16 = 32767
-
-
-@dataclass(frozen=True, slots=True)
-class MotionSet:
-    """How one set is used.
-
-    Attributes:
-        weight: how often a frame is drawn, relative to the others.
-        licence: its terms, kept with every clip.
-    """
-
-    weight: float
-    licence: str
-
-
-CMU_TERMS = (
-    "mocap.cs.cmu.edu (NSF EIA-0196217): free to use, modify, redistribute; not to be resold"
-)
-MOTION_SETS = {
-    "cmu": MotionSet(1.0, CMU_TERMS),
-    "cmu_indian_martial": MotionSet(1.5, CMU_TERMS),
-    "cmu_gestures": MotionSet(2.0, CMU_TERMS),
-    "reactidle": MotionSet(0.08, "MIT, copyright (c) 2025 RSAIT"),  # people who stand still
-}
-OTHER_SET = MotionSet(1.0, "the set's own; not for redistribution unless its terms say so")
-# Climbing is a quarter of the varied frames, salsa another; neither is what a webcam mostly sees.
-SUBJECT_WEIGHTS = {"cmu/01": 0.4, "cmu/60": 0.5, "cmu/61": 0.5}
-# Salsa by two dancers: 4.1 steps and 3.5 turns a second as packed; half of that is a dance.
-DOUBLE_SPEED = ("cmu/60", "cmu/61")
-# Walks, bends, swordplay, washing, dribbling, balance on one leg, two who stand idle: about a
-# tenth of the varied motion, and nobody of whom another clip is trained on.
-HELD_OUT = ("cmu/02", "cmu/06", "cmu/12", "cmu/39", "cmu/49", "reactidle/007", "reactidle/010")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +99,8 @@ def build_dataset(
     """Retargets, repairs, labels and describes every clip and writes one file.
 
     Args:
-        mocap_dir: holds the sets named in `motion_sets` as .npz with .csv; missing ones are
-            skipped. None: `more` is all there is.
+        mocap_dir: holds the sets named in `motion_sets` as .npz with .csv, and a folder glb of
+            animations; missing ones are skipped. None: `more` is all there is.
         out: the .npz to write.
         more: clips of other sets, from data.loaders.
         body: None for the built-in one.
@@ -178,11 +156,15 @@ def _packed(mocap_dir: Path | None, motion_sets: dict[str, MotionSet]) -> list[C
     if mocap_dir is None:
         return []
     paths = [path for name in motion_sets if (path := mocap_dir / f"{name}.npz").exists()]
-    if not paths:
+    animated = sorted((mocap_dir / "glb").glob("*.glb")) if "glb" in motion_sets else []
+    if not paths and not animated:
         raise FileFormatError(
             f"{mocap_dir}: none of {', '.join(motion_sets)} found; expected packed .npz sets"
         )
-    return [clip for path in paths for clip in read_set(path)]
+    packed = [clip for path in paths for clip in read_set(path)]
+    return packed + [
+        clip for path in animated for clip in read_glb(path) if clip.name not in LEFT_OUT
+    ]
 
 
 def _music(pieces: Sequence[Piece], features: Features | None) -> MusicTable:

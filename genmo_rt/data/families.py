@@ -33,6 +33,8 @@ class Family:
         lateral: drivers of the paired joints, without their `left_`/`right_`.
         gaze: (neck, head) pitch in degrees that the family's skeletons show when people stand
             or walk and look ahead; measured, the median of the performers' medians.
+        levelled: True where pelvis and feet sit in the skeleton at angles that differ from
+            performer to performer; False where the rest pose says how they are.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Family:
     central: dict[str, Driver]
     lateral: dict[str, Driver]
     gaze: tuple[float, float]
+    levelled: bool = True
 
     def drivers(self) -> tuple[Driver, ...]:
         """The 24 drivers in SMPL's joint order."""
@@ -180,7 +183,77 @@ RIG = Family(
     },
     gaze=(-15.0, -16.0),
 )
-FAMILIES = (ASF, ASF_HIP, BVH_LEG, BVH_KNEE, FIGURE, RIG)
+MANNEQUIN = Family(
+    name="game rig with spine_01",
+    sides=("l", "r"),
+    central={
+        "pelvis": Driver("pelvis"),
+        "spine1": Driver("spine_01"),
+        "spine2": Driver("spine_02"),
+        "spine3": Driver("spine_03"),
+        "neck": Driver("neck_01"),
+        "head": Driver("head"),
+    },
+    lateral={
+        "hip": Driver("thigh_{}", "calf_{}"),
+        "knee": Driver("calf_{}", "foot_{}"),
+        "ankle": Driver("foot_{}"),
+        "foot": Driver("ball_{}"),
+        "collar": Driver("clavicle_{}"),
+        "shoulder": Driver("upperarm_{}", "lowerarm_{}"),
+        "elbow": Driver("lowerarm_{}", "hand_{}"),
+        "wrist": Driver("hand_{}"),
+        "hand": Driver("hand_{}"),
+    },
+    gaze=(0.0, 0.0),
+    levelled=False,
+)
+DEFORMING = Family(
+    name="Rigify's deforming bones",
+    sides=("L", "R"),
+    central={
+        "pelvis": Driver("DEF-hips"),
+        "spine1": Driver("DEF-spine.001"),
+        "spine2": Driver("DEF-spine.002"),
+        "spine3": Driver("DEF-spine.003"),
+        "neck": Driver("DEF-neck"),
+        "head": Driver("DEF-head"),
+    },
+    lateral={
+        "hip": Driver("DEF-thigh.{}", "DEF-shin.{}"),
+        "knee": Driver("DEF-shin.{}", "DEF-foot.{}"),
+        "ankle": Driver("DEF-foot.{}"),
+        "foot": Driver("DEF-toe.{}"),
+        "collar": Driver("DEF-shoulder.{}"),
+        "shoulder": Driver("DEF-upper_arm.{}", "DEF-forearm.{}"),
+        "elbow": Driver("DEF-forearm.{}", "DEF-hand.{}"),
+        "wrist": Driver("DEF-hand.{}"),
+        "hand": Driver("DEF-hand.{}"),
+    },
+    gaze=(0.0, 0.0),
+    levelled=False,
+)
+SMPL = Family(
+    name="SMPL",
+    sides=("left", "right"),
+    central={
+        name: Driver(name) for name in ("pelvis", "spine1", "spine2", "spine3", "neck", "head")
+    },
+    lateral={
+        "hip": Driver("{}_hip", "{}_knee"),
+        "knee": Driver("{}_knee", "{}_ankle"),
+        "ankle": Driver("{}_ankle"),
+        "foot": Driver("{}_foot"),
+        "collar": Driver("{}_collar"),
+        "shoulder": Driver("{}_shoulder", "{}_elbow"),
+        "elbow": Driver("{}_elbow", "{}_wrist"),
+        "wrist": Driver("{}_wrist"),
+        "hand": Driver("{}_hand"),
+    },
+    gaze=(0.0, 0.0),
+    levelled=False,
+)
+FAMILIES = (ASF, ASF_HIP, BVH_LEG, BVH_KNEE, FIGURE, RIG, MANNEQUIN, DEFORMING, SMPL)
 
 
 def family_of(skeleton: SourceSkeleton) -> Family:

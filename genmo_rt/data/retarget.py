@@ -118,7 +118,8 @@ def fit_subject(clips: Sequence[Clip], body: Body) -> SubjectFit:
     alignment = _rest_alignment(source_rest, rest)
     for joint, gaze in zip((NECK, HEAD), family.gaze, strict=True):
         alignment[joint] = _rotation_x(np.radians(gaze))
-    alignment = _level_pelvis_and_feet(clips, drivers, alignment)
+    if family.levelled:
+        alignment = _level_pelvis_and_feet(clips, drivers, alignment)
     return SubjectFit(
         drivers=drivers,
         alignment=alignment.astype(np.float32),
