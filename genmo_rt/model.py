@@ -32,7 +32,6 @@ from genmo_rt.motion import MOTION_WIDTH, SLICES
 
 MAX_DELAY = 8  # frames
 LEVEL_WAVES = 64  # sines, and as many cosines, that tell the noise level
-CHUNK = 256  # frames whose attention is computed at once, of long clips on a CPU
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +154,7 @@ class Model(nn.Module):
         """
         left, right = (self.config.window - 1, 0) if window is None else window
         x = self._embed(conditions, delay, noised)
-        attend = partial(_attend, left=left, right=right)
+        attend = partial(windowed_attention, left=left, right=right)
         read = None if texts is None else _Reading.of(texts, x)
         for block, text in zip(self.blocks, self.texts, strict=True):
             x = block(x if read is None else text(x, read), attend)
@@ -256,15 +255,15 @@ class Embedding(nn.Module):
 class Block(nn.Module):
     """Pre-LN attention and MLP, each added through a learned gate per channel."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, eps: float = 1e-5) -> None:
         super().__init__()
         inner = config.heads * config.head_dim
         self.heads = config.heads
-        self.norm_attention = nn.LayerNorm(config.width)
+        self.norm_attention = nn.LayerNorm(config.width, eps)
         self.qkv = nn.Linear(config.width, 3 * inner)
         self.out = nn.Linear(inner, config.width)
         self.gate_attention = nn.Parameter(torch.full((config.width,), 0.5))
-        self.norm_mlp = nn.LayerNorm(config.width)
+        self.norm_mlp = nn.LayerNorm(config.width, eps)
         self.up = nn.Linear(config.width, 4 * config.width)
         self.down = nn.Linear(4 * config.width, config.width)
         self.gate_mlp = nn.Parameter(torch.full((config.width,), 0.5))
@@ -333,19 +332,6 @@ def level_waves(level: Tensor, dtype: torch.dtype) -> Tensor:
     rate = 10_000.0 ** -(torch.arange(LEVEL_WAVES, device=level.device) / LEVEL_WAVES)
     angle = level[:, None] * rate
     return torch.cat((angle.sin(), angle.cos()), dim=-1).to(dtype)
-
-
-def _attend(qkv: Tensor, left: int, right: int) -> Tensor:
-    """Windowed attention; of a long clip on a CPU bit by bit, or it would take L² memory."""
-    length = qkv.shape[1]
-    if qkv.is_cuda or length <= 2 * CHUNK:
-        return windowed_attention(qkv, left, right)
-    parts = []
-    for start in range(0, length, CHUNK):
-        first, last = max(start - left, 0), start + CHUNK + right
-        seen = windowed_attention(qkv[:, first:last].contiguous(), left, right)
-        parts.append(seen[:, start - first :][:, :CHUNK])
-    return torch.cat(parts, dim=1)
 
 
 def _with_betas(out: Tensor, betas: Tensor) -> Tensor:

@@ -46,10 +46,15 @@ FIELDS = (
     Field("contacts", 6),
 )
 MOTION_WIDTH = sum(field.width for field in FIELDS)
-SLICES = {
-    field.name: slice(end - field.width, end)
-    for field, end in zip(FIELDS, accumulate(field.width for field in FIELDS), strict=True)
-}
+
+
+def slices(fields: tuple[Field, ...]) -> dict[str, slice]:
+    """Where each field of a table lies in its vector."""
+    ends = accumulate(field.width for field in fields)
+    return {f.name: slice(end - f.width, end) for f, end in zip(fields, ends, strict=True)}
+
+
+SLICES = slices(FIELDS)
 """Where each field of FIELDS lies in the motion vector."""
 
 LAYOUT = "+".join(f"{field.name}:{field.width}" for field in FIELDS)
