@@ -85,6 +85,23 @@ def add_server_flags(parser: argparse.ArgumentParser) -> None:
     )
     flags.add_argument("--tls-key", type=Path, default=none, metavar="PEM", help="its private key")
     flags.add_argument(
+        "--takes-dir",
+        type=Path,
+        default=none,
+        metavar="FOLDER",
+        help="where takes are recorded (~/.local/share/genmo-rt/takes)",
+    )
+    flags.add_argument(
+        "--take-minutes", type=int, metavar="N", default=none, help="longest take (60)"
+    )
+    flags.add_argument(
+        "--take-megabytes",
+        type=int,
+        metavar="N",
+        default=none,
+        help="largest file of a take, MiB (2048)",
+    )
+    flags.add_argument(
         "--insecure",
         action="store_true",
         default=none,

@@ -25,6 +25,9 @@ from genmo_stream.page import WEB_ROOT, PageFiles
 from genmo_stream.problem import Problem, problem_response
 from genmo_stream.stream import Stream
 from genmo_stream.streams import RETRY_AFTER_S, Streams
+from genmo_stream.takes import TakeLimits, Takes
+from genmo_stream.takes.solving import SecondSolver
+from genmo_stream.takes_routes import TakesApi
 from genmo_stream.viewers import ViewerOptions, refuse_viewer, serve_viewer
 from genmo_stream.whip import valid_stream_name, whip_routes
 from genmo_stream.wire import WireError
@@ -38,6 +41,14 @@ def create_app(config: ServerConfig, streams: Streams) -> Starlette:
         config.tokens, allowed_origins=config.allowed_origins, insecure=config.insecure
     )
     api = Api(config, streams, authorizer)
+    takes = Takes(
+        config.takes_dir,
+        body=streams.estimator.body.name,
+        limits=TakeLimits(seconds=config.take_minutes * 60, size=config.take_megabytes << 20),
+    )
+    streams.listen(takes)
+    solver = SecondSolver(takes, streams.estimator)
+    takes_api = TakesApi(takes, solver, streams.get, streams.estimator.body, api.authorize)
     ingest = IngestConfig(
         ice_interfaces=config.ice_interfaces,
         udp_ports=config.udp_ports,
@@ -54,10 +65,16 @@ def create_app(config: ServerConfig, streams: Streams) -> Starlette:
             with suppress(asyncio.CancelledError):
                 await tending
             await streams.close()
+            await run_in_threadpool(takes.close)
+            await run_in_threadpool(solver.close)
 
     routes: list[BaseRoute] = [
         *whip_routes(streams, ingest, api.authorize),
-        Mount("/v1", routes=api.routes(), middleware=[_cross_origin(config)]),
+        Mount(
+            "/v1",
+            routes=[*takes_api.routes(), *api.routes()],
+            middleware=[_cross_origin(config)],
+        ),
         Route("/healthz", api.health),
         Route("/readyz", api.ready),
         Route("/metrics", api.metrics),
@@ -90,10 +107,6 @@ class Api:
         return [
             Route("/streams", self.list_streams),
             Route("/streams/{stream}", self.show_stream),
-            Route("/streams/{stream}/takes", self.not_built, methods=["GET", "POST"]),
-            Route("/streams/{stream}/takes/{take}/stop", self.not_built, methods=["POST"]),
-            Route("/takes", self.not_built),
-            Route("/takes/{take}", self.not_built, methods=["GET", "DELETE"]),
             Route("/tickets", self.issue_ticket, methods=["POST"]),
             Route("/body.glb", self.body),
             WebSocketRoute("/streams/{stream}/poses", self.poses),
@@ -128,9 +141,6 @@ class Api:
                 404, f"no stream is called '{name}'; GET /v1/streams lists those that are"
             )
         return JSONResponse(describe(stream))
-
-    async def not_built(self, request: Request) -> Response:
-        raise Problem(501, f"{request.url.path} is not built yet; poses and WHIP are")
 
     async def issue_ticket(self, request: Request) -> Response:
         try:
@@ -226,9 +236,9 @@ def _cross_origin(config: ServerConfig) -> Middleware:
         CORSMiddleware,
         allow_origins=[origin.rstrip("/") for origin in config.allowed_origins],
         allow_origin_regex=r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?",
-        allow_methods=["GET", "POST", "DELETE"],
-        allow_headers=["Authorization"],
-        expose_headers=["Retry-After"],
+        allow_methods=["GET", "POST", "PATCH", "DELETE"],
+        allow_headers=["Authorization", "Content-Type"],
+        expose_headers=["Retry-After", "Location", "Content-Disposition"],
     )
 
 

@@ -4,6 +4,7 @@ Later sources win: defaults, then the TOML file, then GENMO_RT_* variables, then
 """
 
 import ipaddress
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -38,6 +39,9 @@ class ServerConfig:
         tls_cert, tls_key: PEM files; together they turn on HTTPS.
         insecure: allow a non-loopback address without TLS or tokens.
         allowed_origins: further web origins whose pages may use the API.
+        takes_dir: folder that takes are recorded into.
+        take_minutes: longest take.
+        take_megabytes: largest file of one take, MiB.
         tokens: bearer tokens with their scopes (TOML `[[tokens]]` tables).
     """
 
@@ -57,6 +61,9 @@ class ServerConfig:
     tls_key: Path | None = None
     insecure: bool = False
     allowed_origins: tuple[str, ...] = ()
+    takes_dir: Path = field(default_factory=lambda: default_takes_dir(os.environ))
+    take_minutes: int = 60
+    take_megabytes: int = 2048
     tokens: tuple[Token, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
@@ -72,6 +79,8 @@ class ServerConfig:
         _check("keypoints", self.keypoints, self.keypoints in models, " or ".join(models))
         _check("max_streams", self.max_streams, self.max_streams >= 1, "1 or more")
         _check("max_viewers", self.max_viewers, self.max_viewers >= 1, "1 or more")
+        _check("take_minutes", self.take_minutes, self.take_minutes >= 1, "1 or more")
+        _check("take_megabytes", self.take_megabytes, self.take_megabytes >= 1, "1 or more")
         if self.udp_ports is not None:
             first, last = self.udp_ports
             _check("udp_ports", self.udp_ports, 1 <= first <= last <= 65535, "[first, last]")
@@ -99,6 +108,12 @@ class ServerConfig:
         scheme = "https" if self.tls_cert else "http"
         host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/"
+
+
+def default_takes_dir(environ: Mapping[str, str]) -> Path:
+    """Where the user's data goes (XDG's base directories)."""
+    data = environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(data).expanduser() / "genmo-rt" / "takes"
 
 
 def load_config(
@@ -141,7 +156,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 def _from_text(key: str, text: str) -> Any:
     """An environment variable's text as the value TOML would hold."""
-    if key in ("port", "gpu", "max_streams", "max_viewers"):
+    if key in _INTS:
         return int(text) if _is_whole(text) else text
     if key in ("ice_interfaces", "ice_servers", "allowed_origins"):
         return [part.strip() for part in text.split(",") if part.strip()]
@@ -158,8 +173,8 @@ def _is_whole(text: str) -> bool:
 
 
 _STRINGS = ("host", "device", "keypoints")
-_INTS = ("port", "gpu", "max_streams", "max_viewers")
-_PATHS = ("checkpoint", "body", "tls_cert", "tls_key")
+_INTS = ("port", "gpu", "max_streams", "max_viewers", "take_minutes", "take_megabytes")
+_PATHS = ("checkpoint", "body", "tls_cert", "tls_key", "takes_dir")
 _LISTS = ("ice_interfaces", "ice_servers", "allowed_origins")
 
 

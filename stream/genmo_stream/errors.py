@@ -10,7 +10,8 @@ StreamError (a GenmoError)
 ├── BenchError     a measurement could not be made (bench.py)
 ├── TakeError      a take can't be recorded or used
 │   ├── UnknownTake  there is no such take
-│   └── TakeBusy     it is being recorded, or solved
+│   ├── TakeBusy     it is being recorded, or solved
+│   └── NoRoom       the takes' disk is full, or can't be written
 ├── SinkError      an output can't be set up as asked
 └── WireError      a message isn't genmo.v1 (wire.py)
 """
@@ -52,6 +53,10 @@ class UnknownTake(TakeError):
 
 class TakeBusy(TakeError):
     """The stream is being recorded, or the take is in use."""
+
+
+class NoRoom(TakeError):
+    """The disk that takes go to is full, or can't be written."""
 
 
 class SinkError(StreamError):

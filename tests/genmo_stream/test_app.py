@@ -116,22 +116,6 @@ def test_through_a_proxy_a_token_is_needed(http: httpx.Client, path: str) -> Non
     assert "no token" in problem(response)
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("POST", "/v1/streams/camera/takes"),
-        ("POST", "/v1/streams/camera/takes/1/stop"),
-        ("GET", "/v1/takes"),
-        ("GET", "/v1/takes/1.bvh"),
-        ("DELETE", "/v1/takes/1"),
-    ],
-)
-def test_what_is_not_built_answers_501(http: httpx.Client, method: str, path: str) -> None:
-    response = http.request(method, path)
-    assert response.status_code == 501
-    assert "not built yet" in problem(response)
-
-
 def test_keypoints_in_answer_501_at_the_handshake(live_server: ServerProcess) -> None:
     url = live_server.url.replace("http", "ws") + "/v1/streams/camera/keypoints"
     with pytest.raises(InvalidStatus) as refused, connect(url, proxy=None):

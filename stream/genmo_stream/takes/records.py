@@ -210,9 +210,9 @@ def _solved(solved: Solved) -> bytes:
 
 def _keypoints(block: Any, image_size: tuple[int, int]) -> Keypoints:
     return Keypoints(
-        pixels=block["pixels"],
-        confidence=block["confidence"],
-        world=block["world"] if block["has_world"] else None,
+        pixels=block["pixels"].copy(),  # torch wants arrays that may be written
+        confidence=block["confidence"].copy(),
+        world=block["world"].copy() if block["has_world"] else None,
         image_size=image_size,
     )
 

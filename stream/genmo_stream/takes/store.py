@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from genmo_stream.errors import TakeBusy, TakeError, UnknownTake
+from genmo_stream.errors import NoRoom, TakeBusy, TakeError, UnknownTake
 from genmo_stream.hub import Hub
 from genmo_stream.listener import Note, Sighting, Solved
 from genmo_stream.takes.take import FILE_NAME, Take, read_take
@@ -113,7 +113,8 @@ class Takes:
             name: for people; None for the stream's name and the time.
         Raises:
             TakeBusy: the stream is being recorded.
-            TakeError: the name or the disk can't be used.
+            TakeError: the name can't be used.
+            NoRoom: the disk can't.
         """
         busy = self._recordings.get(hub.stream)
         if busy is not None and busy.writer.ended is None:
@@ -255,7 +256,7 @@ class Takes:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             free = shutil.disk_usage(self.folder).free
             if free < self._limits.min_free:
-                raise TakeError(
+                raise NoRoom(
                     f"{self.folder} has {free >> 20} MiB left; expected more than "
                     f"{self._limits.min_free >> 20}: delete takes or set takes_dir to another disk"
                 )
@@ -264,7 +265,7 @@ class Takes:
             return TakeWriter(folder / FILE_NAME, about, self._limits)
         except OSError as error:
             shutil.rmtree(folder, ignore_errors=True)
-            raise TakeError(
+            raise NoRoom(
                 f"{folder} can't be written ({error.strerror}); set takes_dir to another folder"
             ) from error
 

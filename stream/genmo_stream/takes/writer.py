@@ -130,7 +130,8 @@ class TakeWriter:
                 flushed = self._now()
                 reason = self._over()
             if reason is not None:
-                self._file.write(encode_json(Kind.END, {"reason": reason, "dropped": self.dropped}))
+                end = {"reason": reason, "dropped": self.dropped}
+                self._bytes += self._file.write(encode_json(Kind.END, end))
                 return reason
 
     def _over(self) -> str | None:

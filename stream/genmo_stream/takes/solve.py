@@ -1,0 +1,222 @@
+"""The second solve: a take's landmarks through the estimator once more, with all of them known."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from genmo_rt.camera import Intrinsics, project
+from genmo_rt.clock import Tick, TickClock
+from genmo_rt.estimate import Estimator
+from genmo_rt.formats.clip import Clip
+from genmo_rt.formats.npz import write_npz
+from genmo_rt.keypoints import Keypoints
+from genmo_rt.metrics import foot_speed_at_rest, jitter
+from genmo_rt.recording import estimate_clip
+from genmo_rt.rotation import axis_angle_to_rotmat
+from genmo_rt.smpl import Body
+from genmo_stream.errors import TakeError
+from genmo_stream.listener import Sighting
+from genmo_stream.takes.export import second_path
+from genmo_stream.takes.take import Take
+
+LOOKAHEAD = 8  # ticks that the second solve knows ahead of each pose
+COMPARISON_NAME = "second.json"
+SEEN = 0.5  # visibility of landmarks that count
+SAME_TICK_US = 17_000
+CONTACT = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How good one solve is, as far as that can be told without a reference.
+
+    Attributes:
+        jitter: mean length of the joints' third derivative, m/s³.
+        foot_speed_cm_s: how fast feet move that both solves say stand; None where none stands.
+        reprojection_px: median distance of seen landmarks from the body's; None without camera.
+    """
+
+    jitter: float
+    foot_speed_cm_s: float | None
+    reprojection_px: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One person's two solves side by side, over the ticks that both have."""
+
+    person: int
+    ticks: int
+    live: Figures
+    second: Figures
+
+
+def solve_person(
+    take: Take, person: int, estimator: Estimator, watch: Callable[[], None] = lambda: None
+) -> Clip:
+    """Estimates one person of a take again.
+
+    Args:
+        take: its content.
+        person: whose.
+        estimator: weights and body.
+        watch: called for each frame; may raise to stop.
+    Raises:
+        TakeError: the take has no landmarks of this person, or its camera changed meanwhile.
+        InputError: what the publisher said of the camera can't be used.
+    """
+    seen = _from_first_to_last(take.sightings, person)
+    if not seen:
+        raise TakeError(f"person {person} was never seen in this take; there is nothing to solve")
+    cameras = {(sighting.image_size, sighting.fov) for sighting in seen}
+    if len(cameras) > 1:
+        raise TakeError(
+            f"the camera changed while person {person} was seen (pictures "
+            f"{', '.join(f'{w}x{h}' for (w, h), _ in sorted(cameras, key=str))}); "
+            "record a take for each"
+        )
+    return estimate_clip(
+        estimator,
+        _ticked(seen, person, watch),
+        Intrinsics.of_picture(*seen[0].image_size, seen[0].fov),
+        height_m=seen[-1].height_m,
+        delay=LOOKAHEAD,
+        start_us=seen[0].t_capture_us,
+    )
+
+
+def solve_take(
+    take: Take,
+    folder: Path,
+    estimator: Estimator,
+    watch: Callable[[], None] = lambda: None,
+) -> list[Comparison]:
+    """Solves everyone again and keeps clips and figures in the take's folder.
+
+    Raises:
+        TakeError: nobody is in the take, or the estimator's body is another than the take's.
+    """
+    if take.body != estimator.body.name:
+        raise TakeError(
+            f"the take is of body '{take.body}' and this estimator's is '{estimator.body.name}'; "
+            "load the body that it was recorded with (--body)"
+        )
+    if not take.persons:
+        raise TakeError("nobody has poses in this take; there is nothing to solve")
+    comparisons = []
+    for person in take.persons:
+        second = solve_person(take, person, estimator, watch)
+        comparisons.append(compare(take, person, take.clip(person), second, estimator.body))
+        write_npz(second_path(folder, person), second)
+    text = json.dumps([asdict(comparison) for comparison in comparisons], indent=1)
+    (folder / COMPARISON_NAME).write_text(text, encoding="utf-8")
+    return comparisons
+
+
+def count_frames(take: Take) -> int:
+    """How often `watch` is called for a take."""
+    return sum(len(_from_first_to_last(take.sightings, person)) for person in take.persons)
+
+
+def compare(take: Take, person: int, live: Clip, second: Clip, body: Body) -> Comparison:
+    """Measures both solves on the ticks that both have."""
+    mine, theirs = _common(live.t_capture_us, second.t_capture_us)
+    contacts = (live.contacts[mine] + second.contacts[theirs]) / 2 > CONTACT
+    landmarks = {
+        sighting.t_capture_us: keypoints
+        for sighting in take.sightings
+        if (keypoints := _keypoints(sighting, person)) is not None
+    }
+    return Comparison(
+        person=person,
+        ticks=len(mine),
+        live=_figures(live, mine, contacts, landmarks, body),
+        second=_figures(second, theirs, contacts, landmarks, body),
+    )
+
+
+def comparison_table(comparisons: Iterable[Comparison]) -> str:
+    """The figures as people read them."""
+    lines = [f"{'person':>6}  {'solve':<7}{'jitter m/s³':>12}{'feet cm/s':>11}{'2D error px':>13}"]
+    for comparison in comparisons:
+        for name, figures in (("live", comparison.live), ("second", comparison.second)):
+            feet, pixels = figures.foot_speed_cm_s, figures.reprojection_px
+            lines.append(
+                f"{comparison.person:>6}  {name:<7}{figures.jitter:>12.1f}"
+                f"{'-' if feet is None else f'{feet:.1f}':>11}"
+                f"{'-' if pixels is None else f'{pixels:.1f}':>13}"
+            )
+    return "\n".join(lines)
+
+
+def _from_first_to_last(sightings: list[Sighting], person: int) -> list[Sighting]:
+    there = [n for n, s in enumerate(sightings) if _keypoints(s, person) is not None]
+    return sightings[there[0] : there[-1] + 1] if there else []
+
+
+def _ticked(
+    sightings: list[Sighting], person: int, watch: Callable[[], None]
+) -> Iterator[tuple[Tick, Keypoints | None]]:
+    """Ticks anew from the capture times: those that were recorded belong to the whole stream."""
+    clock = TickClock()
+    for sighting in sightings:
+        watch()
+        tick = clock.admit(sighting.t_capture_us)
+        if tick is not None:
+            yield tick, _keypoints(sighting, person)
+
+
+def _keypoints(sighting: Sighting, person: int) -> Keypoints | None:
+    return next((p.keypoints for p in sighting.persons if p.person == person), None)
+
+
+def _common(
+    mine: NDArray[np.int64], theirs: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Indices of the ticks that are in both, by their times."""
+    nearest = np.clip(np.searchsorted(theirs, mine - SAME_TICK_US), 0, len(theirs) - 1)
+    same = np.abs(theirs[nearest] - mine) < SAME_TICK_US
+    return np.flatnonzero(same), nearest[same]
+
+
+def _figures(
+    clip: Clip,
+    rows: NDArray[np.int64],
+    contacts: NDArray[np.bool_],
+    landmarks: dict[int, Keypoints],
+    body: Body,
+) -> Figures:
+    joints = torch.as_tensor(clip.joints[rows])
+    feet = float(foot_speed_at_rest(joints, torch.as_tensor(contacts), clip.fps))
+    return Figures(
+        jitter=float(jitter(joints, clip.fps).mean()) if len(rows) > 3 else 0.0,
+        foot_speed_cm_s=None if np.isnan(feet) else feet * 100,
+        reprojection_px=_reprojection(clip, rows, landmarks, body),
+    )
+
+
+def _reprojection(
+    clip: Clip, rows: NDArray[np.int64], landmarks: dict[int, Keypoints], body: Body
+) -> float | None:
+    """How far the body's landmarks are from the picture's, pixels."""
+    if clip.camera is None:
+        return None
+    rows = np.array([n for n in rows if int(clip.t_capture_us[n]) in landmarks])
+    if not len(rows):
+        return None
+    seen = [landmarks[int(clip.t_capture_us[n])] for n in rows]
+    axis_angle = clip.axis_angle[rows].copy()
+    axis_angle[:, 0] = clip.camera.root_axis_angle[rows]
+    joints = torch.as_tensor(clip.camera.joints[rows])
+    rotmat = axis_angle_to_rotmat(torch.as_tensor(axis_angle))
+    turned, _ = body.forward_kinematics(rotmat, joints[:, 0], torch.as_tensor(clip.rest_joints))
+    shape = torch.as_tensor(clip.shape).expand(len(rows), -1)
+    pixels = project(body.landmarks(turned, joints, shape), torch.as_tensor(clip.camera.K)).numpy()
+    apart = np.linalg.norm(pixels - np.stack([k.pixels for k in seen]), axis=-1)
+    visible = np.stack([k.confidence for k in seen]) >= SEEN
+    return float(np.median(apart[visible])) if visible.any() else None
