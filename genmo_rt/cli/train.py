@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from genmo_rt.training.trainer import Step, Trainer
 
 FLAGS = ("minutes", "steps", "preset", "peak_lr", "generation", "guided", "causal", "seed")
-GUIDED = 1 << 41  # batch numbers of the guided steps: apart from those of the others
 
 
 def add(commands: Commands) -> None:
@@ -157,16 +156,14 @@ def _sources(dataset: "Dataset", loading: "LoaderConfig", seed: int) -> "Sources
 
     body = load_body()
 
-    def numbered(config: LoaderConfig, offset: int = 0) -> "Batches":
-        return lambda number: next(
-            batches(dataset, config, seed=(seed << 42) + offset + number, body=body)
-        )
+    def numbered(config: LoaderConfig) -> "Batches":
+        return lambda number: next(batches(dataset, config, seed=(seed << 42) + number, body=body))
 
     described = replace(loading, captured=CAPTURED)
     scored = LoaderConfig(batch_size=16, length=HELD_OUT_FRAMES)
     return Sources(
         estimation=numbered(loading),
         generation=numbered(described),
-        guided=numbered(described, GUIDED),
+        guided=numbered(described),
         held_out=heldout(dataset, scored, body=body),
     )
