@@ -3,6 +3,7 @@
 GenmoError
 ├── InputError        a value, shape or unit is wrong (also a ValueError)
 ├── FileFormatError   a file can't be read: names the file, the reason, what was expected
+├── EngineFull        no slot for another stream is left
 └── DeviceError       the asked-for device isn't there
 """
 
@@ -17,6 +18,10 @@ class InputError(GenmoError, ValueError):
 
 class FileFormatError(GenmoError):
     """A file can't be read; the text names the file, the reason and what was expected."""
+
+
+class EngineFull(GenmoError):
+    """Every slot of the engine is taken; the text says how many there are."""
 
 
 class DeviceError(GenmoError):

@@ -15,9 +15,11 @@ from genmo_rt import motion
 from genmo_rt.camera import Intrinsics
 from genmo_rt.checkpoint import DEFAULT_CHECKPOINT, Checkpoint, load_checkpoint
 from genmo_rt.clock import TICK_HZ, Tick
-from genmo_rt.conditions import from_keypoints
+from genmo_rt.conditions import Conditions, concatenate, from_keypoints
+from genmo_rt.engine import SLOTS, Engine
+from genmo_rt.folding import Precision
 from genmo_rt.keypoints import Keypoints
-from genmo_rt.motion import View
+from genmo_rt.motion import MotionStats, View
 from genmo_rt.pose import Pose
 from genmo_rt.posing import Poser
 from genmo_rt.smpl import Body, load_body
@@ -30,11 +32,14 @@ FASTEST_SCALES_PER_S = 18.0
 
 
 class Estimator:
-    """Weights and body, shared by all streams of a device."""
+    """Weights, engine and body, shared by all streams of a device."""
 
-    def __init__(self, checkpoint: Checkpoint, body: Body) -> None:
+    def __init__(self, checkpoint: Checkpoint, body: Body, engine: Engine | None = None) -> None:
+        """Ready for streams; without an engine it makes one of SLOTS slots."""
         self.checkpoint = checkpoint
         self.body = body
+        self.engine = engine or Engine(checkpoint.model)
+        self.stats = MotionStats(checkpoint.stats.mean.cpu(), checkpoint.stats.std.cpu())
         self.soles = Soles.of(body)
 
     @classmethod
@@ -45,6 +50,8 @@ class Estimator:
         device: str = "cpu",
         body: Body | None = None,
         threads: int | None = 1,
+        streams: int = SLOTS,
+        precision: Precision | None = None,
     ) -> "Estimator":
         """Loads a checkpoint and gets it ready for live use.
 
@@ -54,15 +61,17 @@ class Estimator:
             body: a user's body; None for the built-in one.
             threads: torch's intra-op threads in this process; a live step is too small for more
                 than one. None leaves them as they are.
+            streams: persons estimated at once, in all streams together.
+            precision: of the weights; None for what the device does best.
         Raises:
             FileFormatError: the checkpoint can't be read.
+            InputError: no such precision on the device.
         """
         if threads is not None:
             torch.set_num_threads(threads)
-        return cls(
-            load_checkpoint(checkpoint or DEFAULT_CHECKPOINT, device),
-            body or load_body(),
-        )
+        loaded = load_checkpoint(checkpoint or DEFAULT_CHECKPOINT, device)
+        engine = Engine(loaded.model, slots=streams, precision=precision)
+        return cls(loaded, body or load_body(), engine)
 
     def stream(
         self,
@@ -81,6 +90,7 @@ class Estimator:
             world: the stream's, where another person came before; None starts a new one.
         Raises:
             InputError: the delay or the height is outside what the model can do.
+            EngineFull: as many persons are estimated as the engine has slots.
         """
         return StreamEstimator(self, intrinsics, height_m, delay, world or World())
 
@@ -112,11 +122,10 @@ class StreamEstimator:
     ) -> None:
         self.world = world
         self._estimator = estimator
-        self._model = estimator.checkpoint.model
         self._intrinsics = intrinsics
         self._delay = delay
         self._poser = Poser(estimator.body, estimator.soles, intrinsics, height_m, world)
-        self._cache = self._model.new_cache(delay=delay)
+        self._slot = estimator.engine.open(delay)
         self._restart(cut=True)  # who follows another in a known world may have come by a cut
 
     @property
@@ -151,57 +160,71 @@ class StreamEstimator:
         """As `step`, but every tick's pose, each with whether its tick had a frame."""
         if tick.reset:
             self.world.reset()
-            self._cache = self._model.new_cache(delay=self._delay)  # with it the shape goes
+            self._slot.clear()  # with it the shape goes
         if tick.restart:
             self._restart()
         nominal = [(tick.index - tick.missed + k) / TICK_HZ for k in range(tick.missed)]
-        ticks = [*((t, None, False) for t in nominal), (tick.t, keypoints, True)]
-        poses = [self._tick(t, seen, framed) for t, seen, framed in ticks]
-        return [pose for pose in poses if pose is not None]
+        return self._run([*((t, None, False) for t in nominal), (tick.t, keypoints, True)])
 
     def finish(self) -> list[tuple[Pose, bool]]:
         """The last `delay` ticks, when no frame follows."""
         if not self._pending:
             return []
         last = self._pending[-1].t
-        poses = [self._tick(last + (k + 1) / TICK_HZ, None, False) for k in range(self._delay)]
-        return [pose for pose in poses if pose is not None]
+        return self._run([(last + (k + 1) / TICK_HZ, None, False) for k in range(self._delay)])
+
+    def close(self) -> None:
+        """Gives the person's place in the engine back; the world and the last shape stay."""
+        self._slot.close()
 
     def _restart(self, *, cut: bool = False) -> None:
-        """Starts the caches anew at frame 0; world and shape stay."""
-        cache = self._model.new_cache(delay=self._delay)
-        cache.betas_sum, cache.betas_count = self._cache.betas_sum, self._cache.betas_count
-        self._cache = cache
+        """Starts anew at frame 0; world and shape stay."""
+        self._slot.clear(keep_shape=True)
         self._pending: deque[_Observed] = deque(maxlen=self._delay + 1)
         self._view: View | None = None
         self._t_view = 0.0
         self._poser.restart(cut=cut)
 
     @torch.inference_mode()
-    def _tick(
-        self, t: float, keypoints: Keypoints | None, framed: bool
-    ) -> tuple[Pose, bool] | None:
-        if keypoints is not None:
-            keypoints = _scaled(keypoints, self._intrinsics)
-        conditions = from_keypoints(keypoints, self._intrinsics, self._view)
-        present = bool(conditions.present)
-        if not present and self._view is None:
-            return None  # nobody was ever seen: the caches wait for the first frame
-        if present:
-            if self._is_cut(conditions.view, t):
-                self._restart(cut=True)
-            self._t_view = t
-        self._view = conditions.view
-        out = self._model.step(conditions.to(self._cache.keys.device), self._cache)
-        self._pending.append(
-            _Observed(t, framed, keypoints if present else None, _squeezed(conditions.view))
-        )
-        if len(self._pending) <= self._delay:
-            return None
-        observed = self._pending[0]
-        vector = self._estimator.checkpoint.stats.denormalise(out).cpu()
-        decoded = motion.decode(vector, observed.view)
-        return self._poser.pose(observed.t, observed.keypoints, decoded), observed.framed
+    def _run(self, ticks: list[tuple[float, Keypoints | None, bool]]) -> list[tuple[Pose, bool]]:
+        """Ticks one after the other: capture time, landmarks, whether there was a frame."""
+        poses: list[tuple[Pose, bool]] = []
+        waiting: list[tuple[_Observed, Conditions]] = []  # those the model can take at once
+        for t, keypoints, framed in ticks:
+            if keypoints is not None:
+                keypoints = _scaled(keypoints, self._intrinsics)
+            conditions = from_keypoints(keypoints, self._intrinsics, self._view)
+            present = bool(conditions.present)
+            if not present and self._view is None:
+                continue  # nobody was ever seen: the model waits for the first frame
+            if present:
+                if self._is_cut(conditions.view, t):
+                    poses += self._estimate(waiting)
+                    waiting = []
+                    self._restart(cut=True)
+                self._t_view = t
+            self._view = conditions.view
+            view = _squeezed(conditions.view)
+            observed = _Observed(t, framed, keypoints if present else None, view)
+            waiting.append((observed, conditions))
+        return poses + self._estimate(waiting)
+
+    def _estimate(self, ticks: list[tuple[_Observed, Conditions]]) -> list[tuple[Pose, bool]]:
+        """Runs ticks through the model in one call, and poses those that come out."""
+        if not ticks:
+            return []
+        out = self._slot.step(concatenate([conditions for _, conditions in ticks]))
+        vectors = self._estimator.stats.denormalise(out)
+        poses = []
+        for (newest, _), vector in zip(ticks, vectors, strict=True):
+            self._pending.append(newest)
+            if len(self._pending) <= self._delay:
+                continue
+            observed = self._pending[0]
+            decoded = motion.decode(vector[None], observed.view)
+            pose = self._poser.pose(observed.t, observed.keypoints, decoded)
+            poses.append((pose, observed.framed))
+        return poses
 
     def _is_cut(self, view: View, t: float) -> bool:
         """Whether the person is where nobody could have gone since they were last seen."""

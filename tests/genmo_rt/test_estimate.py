@@ -1,6 +1,7 @@
 """The streaming estimator: states, time, determinism; with random weights where they suffice."""
 
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -9,10 +10,11 @@ import torch
 from genmo_rt.checkpoint import Checkpoint
 from genmo_rt.clock import Tick
 from genmo_rt.conditions import Conditions
-from genmo_rt.errors import GenmoError, InputError
+from genmo_rt.engine import Engine
+from genmo_rt.errors import EngineFull, GenmoError, InputError
 from genmo_rt.estimate import Estimator, StreamEstimator
 from genmo_rt.keypoints import Keypoints
-from genmo_rt.model import Model, ModelConfig, StreamCache
+from genmo_rt.model import Model, ModelConfig
 from genmo_rt.motion import MOTION_WIDTH, Motion, MotionStats, View, encode
 from genmo_rt.pose import Pose
 from genmo_rt.recording import estimate_clip
@@ -24,11 +26,15 @@ from tests.genmo_rt.walk import CAMERA_HEIGHT_M, INTRINSICS, frames, seen, walke
 @pytest.fixture(scope="module")
 def estimator() -> Estimator:
     """Random weights: everything but the pose itself can be tested with them."""
+    stats = MotionStats(torch.zeros(MOTION_WIDTH), torch.ones(MOTION_WIDTH))
+    checkpoint = _random(stats)
+    return Estimator(checkpoint, load_body(), Engine(checkpoint.model, slots=4))
+
+
+def _random(stats: MotionStats) -> Checkpoint:
     torch.manual_seed(0)
     model = Model(ModelConfig(width=32, layers=2, heads=2, head_dim=16, window=8))
-    stats = MotionStats(torch.zeros(MOTION_WIDTH), torch.ones(MOTION_WIDTH))
-    checkpoint = Checkpoint(model.eval().requires_grad_(False), stats, "builtin", "random")
-    return Estimator(checkpoint, load_body())
+    return Checkpoint(model.eval().requires_grad_(False), stats, "builtin", "random")
 
 
 def _run(stream: StreamEstimator, admitted: list[tuple[Tick, float]]) -> list[Pose | None]:
@@ -122,7 +128,9 @@ def test_missed_ticks_run_masked_before_the_frame(estimator: Estimator) -> None:
     stepped = even.step(Tick(4, 4 / 30, 0, restart=False, reset=False), seen(4 / 30))
     assert jumped is not None
     assert stepped is not None
-    assert _same(jumped, stepped)
+    # One pass over four frames rounds otherwise than four passes.
+    np.testing.assert_allclose(jumped.joints, stepped.joints, atol=1e-5)
+    np.testing.assert_allclose(jumped.quat_xyzw, stepped.quat_xyzw, atol=1e-5)
 
 
 def test_a_restart_keeps_world_and_shape_and_a_reset_does_not(estimator: Estimator) -> None:
@@ -131,18 +139,18 @@ def test_a_restart_keeps_world_and_shape_and_a_reset_does_not(estimator: Estimat
         for i in range(60):
             stream.step(Tick(i, i / 30, 0, restart=i == 0, reset=i == 0), _tilted(seen(i / 30)))
         turn_before = float(stream.world.R_c2w[1, 2])
-        count_before = float(stream._cache.betas_count)
+        count_before = float(stream._slot.save().betas_count)
         stream.step(Tick(500, 500 / 30, 0, restart=restart, reset=reset), seen(0))
         assert turn_before != 0
         return stream, turn_before, count_before
 
     kept, turn, count = after(restart=True, reset=False)
     assert kept.world.R_c2w[1, 2] == pytest.approx(turn, abs=0.3)
-    assert kept._cache.betas_count == count + 1
-    assert kept._cache.tick == 1
+    assert kept._slot.save().betas_count == count + 1
+    assert kept._slot.save().tick == 1
     anew, _, _ = after(restart=True, reset=True)
     np.testing.assert_array_equal(anew.world.R_c2w, np.diag([1.0, -1.0, -1.0]))
-    assert anew._cache.betas_count == 1
+    assert anew._slot.save().betas_count == 1
 
 
 def _tilted(keypoints: Keypoints) -> Keypoints:
@@ -170,7 +178,7 @@ def test_a_cut_in_the_video_starts_the_person_anew_at_once(estimator: Estimator)
     fresh = estimator.stream(INTRINSICS).step(Tick(0, 0.0, 0, restart=True, reset=True), shifted(0))
     assert after is not None
     assert fresh is not None
-    assert stream._cache.tick == 1
+    assert stream._slot.save().tick == 1
     np.testing.assert_allclose(after.joints_cam[0], fresh.joints_cam[0], atol=0.05)
 
 
@@ -194,7 +202,7 @@ def test_a_person_who_dashes_across_is_no_cut(estimator: Estimator) -> None:
         stream.step(
             Tick(i, i / 30, 0, restart=i == 0, reset=i == 0), replace(keypoints, pixels=pixels)
         )
-    assert stream._cache.tick == 15
+    assert stream._slot.save().tick == 15
 
 
 @pytest.mark.parametrize("delay", [1, 4])
@@ -247,20 +255,28 @@ def test_a_picture_of_half_the_size_gives_the_same_pose(estimator: Estimator) ->
     np.testing.assert_allclose(first.joints, second.joints, atol=1e-4)
 
 
-class _Oracle(Model):
-    """A model that is told the truth: what is left is everything around it."""
+class _Oracle:
+    """An engine that is told the truth: what is left is everything around it."""
 
     def __init__(self, times: list[float], pitch_down: float, velocity_scale: float) -> None:
-        super().__init__(ModelConfig(width=8, layers=1, heads=1, head_dim=8, window=2))
         self._times = iter(times)
         self._pitch_down = pitch_down
         self._velocity_scale = velocity_scale
 
-    def step(self, conditions: Conditions, cache: StreamCache) -> torch.Tensor:
+    def open(self, delay: int) -> "_Oracle":
+        return self
+
+    def clear(self, *, keep_shape: bool = False) -> None:
+        pass
+
+    def step(self, conditions: Conditions) -> torch.Tensor:
+        frames = conditions.present.shape[1]
+        return torch.cat([self._truth(conditions.cut(slice(n, n + 1)).view) for n in range(frames)])
+
+    def _truth(self, view: View) -> torch.Tensor:
         truth = walker(next(self._times), self._pitch_down)
         R_c2gv = torch.from_numpy(truth.R_c2w)
         velocity = truth.rotmat_world[0].T @ truth.velocity_world * self._velocity_scale
-        view = conditions.view
         return encode(
             Motion(
                 rotmat_gv=torch.from_numpy(truth.rotmat_world[0])[None],
@@ -276,6 +292,11 @@ class _Oracle(Model):
         ).float()
 
 
+def _oracle(engine: _Oracle) -> Estimator:
+    stats = MotionStats(torch.zeros(MOTION_WIDTH), torch.ones(MOTION_WIDTH))
+    return Estimator(_random(stats), load_body(), cast(Engine, engine))
+
+
 def _told_the_truth(
     admitted: list[tuple[Tick, float]], pitch_down: float = 0.0, velocity_scale: float = 1.0
 ) -> list[Pose]:
@@ -285,10 +306,7 @@ def _told_the_truth(
         for tick, t_frame in admitted
         for t in [*((tick.index - tick.missed + k) / 30 for k in range(tick.missed)), t_frame]
     ]
-    model = _Oracle(times, pitch_down, velocity_scale)
-    stats = MotionStats(torch.zeros(MOTION_WIDTH), torch.ones(MOTION_WIDTH))
-    estimator = Estimator(Checkpoint(model, stats, "builtin", "oracle"), load_body())
-    stream = estimator.stream(INTRINSICS)
+    stream = _oracle(_Oracle(times, pitch_down, velocity_scale)).stream(INTRINSICS)
     poses = [stream.step(tick, seen(t, pitch_down)) for tick, t in admitted]
     return [pose for pose in poses if pose is not None]
 
@@ -317,11 +335,7 @@ def test_a_model_that_is_right_gives_the_walk_in_the_world_at_any_frame_rate(
 def test_the_path_bridges_half_a_second_without_the_person() -> None:
     admitted = frames(30, 3)
     times = [t for _, t in admitted]
-    model = _Oracle(times, 0.0, 1.0)
-    stats = MotionStats(torch.zeros(MOTION_WIDTH), torch.ones(MOTION_WIDTH))
-    stream = Estimator(Checkpoint(model, stats, "builtin", "oracle"), load_body()).stream(
-        INTRINSICS
-    )
+    stream = _oracle(_Oracle(times, 0.0, 1.0)).stream(INTRINSICS)
     for tick, t in admitted:
         pose = stream.step(tick, None if 1.0 < t < 1.5 else seen(t))
         assert pose is not None
@@ -366,3 +380,11 @@ def test_a_clip_holds_every_tick_from_the_first_sight_on_with_constant_bones(
 def test_a_video_with_nobody_in_it_is_said_to_have_nobody(estimator: Estimator) -> None:
     with pytest.raises(GenmoError, match="nobody"):
         estimate_clip(estimator, [(tick, None) for tick, _ in frames(30, 1)], INTRINSICS)
+
+
+def test_a_closed_stream_makes_room_for_another(estimator: Estimator) -> None:
+    streams = [estimator.stream(INTRINSICS) for _ in range(estimator.engine.free)]
+    with pytest.raises(EngineFull, match="all 4 slots"):
+        estimator.stream(INTRINSICS)
+    streams[2].close()
+    assert _run(estimator.stream(INTRINSICS), frames(30, 0.1))[-1] is not None
