@@ -40,7 +40,7 @@ LEFT_OUT = frozenset(
     """
     A_TPose T-Pose Sit Walk Idle Pistol_Aim_Down Pistol_Aim_Neutral Pistol_Aim_Up
     Crouch_Fwd_Loop Jog_Fwd_Loop Sprint_Loop Walk_Loop Walk_Formal_Loop Crawl Roll Sword_Attack
-    Jump_Loop Spell_Simple_Enter Spell_Simple_Exit Spell_Simple_Idle_Loop Spell_Simple_Shoot
+    Push_Loop Jump_Loop Spell_Simple_Enter Spell_Simple_Exit Spell_Simple_Idle_Loop Spell_Simple_Shoot
     """.split()
 ) | {
     "Rest Pose",
