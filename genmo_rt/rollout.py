@@ -59,6 +59,20 @@ class PathIntegrator:
         return None
 
 
+def integrate(velocity: NDArray[np.float64], step: float) -> NDArray[np.float64]:
+    """The path of a whole clip, from the origin, by PathIntegrator's rule.
+
+    Args:
+        velocity: (L, 3) metres per second, at equal distances in time.
+        step: that distance, seconds.
+    Returns:
+        (L, 3) metres.
+    """
+    path = PathIntegrator()
+    moved = [path.advance(i * step, row) for i, row in enumerate(velocity)]
+    return np.cumsum(np.array(moved), axis=0)
+
+
 @dataclass(frozen=True, slots=True)
 class FusionNoise:
     """How much the two sources of the root are trusted (standard deviations).

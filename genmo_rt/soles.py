@@ -62,12 +62,12 @@ class Soles:
         """Where they are on a posed body.
 
         Args:
-            rotmat: (24, 3, 3) rotations of all joints in the target frame.
-            joints: (24, 3).
+            rotmat: (..., 24, 3, 3) rotations of all joints in the target frame.
+            joints: (..., 24, 3).
             shape: (10,).
         Returns:
-            (8, 3) in the frame of the joints, metres.
+            (..., 8, 3) in the frame of the joints, metres.
         """
         offsets = self.mean + self.dirs @ shape
-        turned = rotmat[self.joint] @ offsets[..., None]
-        return np.asarray(joints[self.joint] + turned[..., 0])
+        turned = rotmat[..., self.joint, :, :] @ offsets[..., None]
+        return np.asarray(joints[..., self.joint, :] + turned[..., 0])
