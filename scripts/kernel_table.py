@@ -23,7 +23,9 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
+from genmo_kernels.nv12_crop import triton as crop
 from genmo_kernels.ring_decode import triton as ring
+from genmo_kernels.rot6d_fk import triton as kinematics
 from genmo_kernels.windowed_attention import triton as windowed
 
 CHIPS = {80: 166_912, 89: 101_376, 90: 232_448, 100: 232_448}
@@ -33,6 +35,7 @@ TYPES = {torch.bfloat16: "bf16", torch.float16: "fp16", torch.float32: "fp32"}
 TOOLS = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
 HEADS = 8
 STEPS = 6  # of the bisection: up to 63 sequences
+JOINTS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +46,10 @@ class Case:
     kernel: Any
     pointers: dict[str, str]
     scalars: dict[str, str]
-    constants: dict[str, int | bool]
+    constants: dict[str, Any]
     warps: int
-    stages: int
+    stages: int = 1
+    scattered: tuple[str, ...] = ()  # pointers whose address may be any
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,8 @@ def cases(capability: int) -> Iterator[Case]:
     yield _ring(torch.bfloat16, 64, window=60, tokens=4)
     yield _ring(torch.bfloat16, 128, window=120, tokens=1)
     yield _ring(torch.float32, 64, window=120, tokens=1)
+    yield from _kinematics(torch.float32)
+    yield _crop(torch.bfloat16)
     if capability == 90:
         yield from _windowed(torch.float16, 64, capability)
         yield _ring(torch.float16, 64, window=60, tokens=1)
@@ -149,7 +155,52 @@ def _ring(dtype: torch.dtype, head_dim: int, window: int, tokens: int) -> Case:
             "HAS_ROWS": True,
         },
         warps=ring.warps_for(window, head_dim, dtype),
-        stages=1,
+    )
+
+
+def _kinematics(dtype: torch.dtype) -> Iterator[Case]:
+    type_ = TYPES[dtype]
+    constants = {"J": JOINTS, "B": kinematics.BLOCK}
+    wide = dict.fromkeys(("root", "rest", "rotmat", "joints"), "fp32")
+    gradients = dict.fromkeys(("d_rotmat", "d_joints", "d_root", "d_rest"), "fp32")
+    for name, kernel, pointers in (
+        ("forward", kinematics.forward_kernel, {"rot6d": type_} | wide),
+        (
+            "backward",
+            kinematics.backward_kernel,
+            {"rot6d": type_, "d_rot6d": type_, "rest": "fp32", "rotmat": "fp32", "owed": "fp32"}
+            | gradients,
+        ),
+    ):
+        yield Case(
+            name=f"rot6d_fk {name} {type_}",
+            kernel=kernel,
+            pointers=pointers | {"parents": "i32"},
+            scalars={"poses": "i32", "rest_stride": "i32"},
+            constants=constants,
+            warps=kinematics.WARPS,
+        )
+
+
+def _crop(dtype: torch.dtype) -> Case:
+    floats = ("black", "luma_gain", "chroma_gain", "red_v", "green_u", "green_v", "blue_u")
+    floats += tuple(f"{part}_{channel}" for part in ("scale", "shift") for channel in "rgb")
+    integers = ("count", "luma_frame", "luma_row", "chroma_frame", "chroma_row", "step")
+    integers += ("v_offset", "height", "width", "out_height", "out_width")
+    return Case(
+        name=f"nv12_crop {TYPES[dtype]}",
+        kernel=crop.nv12_crop_kernel,
+        pointers={
+            "luma": "u8",
+            "chroma": "u8",
+            "maps": "fp32",
+            "frames": "i64",
+            "out": TYPES[dtype],
+        },
+        scalars=dict.fromkeys(floats, "fp32") | dict.fromkeys(integers, "i32"),
+        constants={"HAS_FRAMES": True, "B": crop.BLOCK},
+        warps=crop.WARPS,
+        scattered=("luma", "chroma"),
     )
 
 
@@ -157,11 +208,12 @@ def compile_case(case: Case, capability: int) -> Need:
     """Machine code for a chip, and what it needs."""
     types = {n: f"*{t}" for n, t in case.pointers.items()} | case.scalars
     names = case.kernel.arg_names
+    aligned = [name for name in case.pointers if name not in case.scattered]
     source = ASTSource(
         case.kernel,
         signature={name: types.get(name, "constexpr") for name in names},
         constexprs={(names.index(name),): value for name, value in case.constants.items()},
-        attrs={(names.index(name),): [["tt.divisibility", 16]] for name in case.pointers},
+        attrs={(names.index(name),): [["tt.divisibility", 16]] for name in aligned},
     )
     options = {"num_warps": case.warps, "num_stages": case.stages, "enable_fp_fusion": True}
     compiled = triton.compile(source, target=GPUTarget("cuda", capability, 32), options=options)

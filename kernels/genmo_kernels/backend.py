@@ -35,7 +35,7 @@ ALIGNMENT = 16  # bytes, for the widest loads
 
 
 def check_kernel_input(kernel: object, **tensors: Tensor) -> None:
-    """What the Triton kernels ask for beyond the public shapes.
+    """What the attention kernels ask for beyond the public shapes.
 
     Args:
         kernel: a jitted function of theirs.
@@ -43,21 +43,58 @@ def check_kernel_input(kernel: object, **tensors: Tensor) -> None:
     Raises:
         ValueError: a dtype, head size, alignment or device they can't work with.
     """
-    from triton import JITFunction
-
+    check_kernel_placement(kernel, **tensors)
     for name, tensor in tensors.items():
-        if tensor.dtype not in KERNEL_DTYPES:
-            raise ValueError(
-                f"{name} has dtype {tensor.dtype}; expected bfloat16, float16, float32"
-            )
         if tensor.shape[-1] not in KERNEL_HEAD_DIMS:
             raise ValueError(f"{name} has head size {tensor.shape[-1]}; expected 32, 64 or 128")
         if tensor.data_ptr() % ALIGNMENT:
             raise ValueError(
                 f"{name} starts at an odd address; expected {ALIGNMENT}-byte alignment"
             )
+
+
+def check_kernel_placement(kernel: object, **tensors: Tensor) -> None:
+    """What every kernel asks for.
+
+    Args:
+        kernel: a jitted function.
+        tensors: by argument name.
+    Raises:
+        ValueError: a dtype or device it can't work with.
+    """
+    from triton import JITFunction
+
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and tensor.dtype not in KERNEL_DTYPES:
+            raise ValueError(
+                f"{name} has dtype {tensor.dtype}; expected bfloat16, float16, float32"
+            )
         if tensor.device.type != "cuda" and isinstance(kernel, JITFunction):
             raise ValueError(
                 f"{name} is on {tensor.device}; expected a CUDA device, "
                 "or TRITON_INTERPRET=1 before triton is imported"
             )
+
+
+def check_like(dtype: torch.dtype, device: torch.device, of: str, **tensors: Tensor) -> None:
+    """Tensors of the dtype and on the device that follow from the argument `of`.
+
+    Raises:
+        ValueError: names the first that isn't.
+    """
+    for name, tensor in tensors.items():
+        if tensor.dtype != dtype:
+            raise ValueError(f"{name} has dtype {tensor.dtype}; expected {dtype}, as {of}")
+        if tensor.device != device:
+            raise ValueError(f"{name} is on {tensor.device}; expected {device}, as {of}")
+
+
+def check_contiguous(**tensors: Tensor) -> None:
+    """Tensors without gaps.
+
+    Raises:
+        ValueError: names the first that has some.
+    """
+    for name, tensor in tensors.items():
+        if not tensor.is_contiguous():
+            raise ValueError(f"{name} has strides {tensor.stride()}; expected it contiguous")

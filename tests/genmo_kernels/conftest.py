@@ -14,7 +14,9 @@ import pytest
 import torch
 
 KERNELS = (
+    "genmo_kernels.nv12_crop.triton",
     "genmo_kernels.ring_decode.triton",
+    "genmo_kernels.rot6d_fk.triton",
     "genmo_kernels.windowed_attention.triton",
 )
 

@@ -1,0 +1,1 @@
+"""Normalised RGB crops straight from a decoder's video planes."""

@@ -1,0 +1,1 @@
+"""Global rotations and joints of a skeleton from 6D rotations."""
