@@ -21,6 +21,7 @@ namespace GenmoRT
         const int Ages = 64;
         const int AgesPercentile = 95;
         const long LargestIntervalUs = 100000;
+        const long LastTimeUs = 1L << 53; // the year 2255: sums of such times can't overflow
         const long RestartUs = 1000000; // a clock that went back this far is another clock
         const long SnapUs = 250000;
         const int SlewDivisor = 10;
@@ -47,7 +48,7 @@ namespace GenmoRT
         /// <summary>Median age of recent frames on arrival: from capture until it was here.</summary>
         public long MedianAgeUs { get { return _ageCount == 0 ? 0 : _sorted[Math.Min(_ageCount, Ages) / 2]; } }
 
-        /// <summary>Frames that came after a newer one and were of no use.</summary>
+        /// <summary>Frames of no use: they came after a newer one, or their time can't be.</summary>
         public int LateFrames { get; private set; }
 
         public bool IsEmpty { get { return _count == 0; } }
@@ -63,6 +64,11 @@ namespace GenmoRT
         /// <summary>Takes a copy of a frame that arrived now.</summary>
         public void Push(PoseFrame frame, long nowUs)
         {
+            if (frame.CaptureUs < 0 || frame.CaptureUs > LastTimeUs)
+            {
+                LateFrames++;
+                return;
+            }
             if (_count > 0 && frame.CaptureUs <= Newest.CaptureUs)
             {
                 if (Newest.CaptureUs - frame.CaptureUs < RestartUs)
