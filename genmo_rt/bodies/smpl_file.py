@@ -7,7 +7,8 @@ that names anything else is refused, by that name, before anything is called.
 
 import pickle
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -52,25 +53,42 @@ def read_smpl_file(path: Path) -> SmplArrays:
         FileFormatError: the file can't be read, isn't SMPL's layout, or is a pickle that asks
             for anything but arrays; the text names the file, the reason and what was expected.
     """
-    try:
-        with path.open("rb") as file:
-            is_zip = file.read(4) == b"PK\x03\x04"
-            file.seek(0)
-            fields = _read_npz(file) if is_zip else _unpickle(file)
+    with _naming(path, EXPECTED), path.open("rb") as file:
+        is_zip = file.read(4) == b"PK\x03\x04"
+        file.seek(0)
+        fields = _read_npz(file) if is_zip else _unpickle(file)
         missing = [key for key in _KEYS if key not in fields]
         if missing:
             raise _Refused(f"has no {', '.join(missing)}")
         return _checked({key: _dense(fields[key]) for key in _KEYS})
+
+
+def read_pickle(path: Path, expected: str) -> Any:
+    """Reads a pickle of plain values and numpy arrays; nothing in it is ever called.
+
+    Args:
+        path: of a data set's annotations, by Python 2 or 3.
+        expected: what the file should have been, for the error.
+    Raises:
+        FileFormatError: the file can't be read, or asks for anything but arrays.
+    """
+    with _naming(path, expected), path.open("rb") as file:
+        return _unpickle(file)
+
+
+@contextmanager
+def _naming(path: Path, expected: str) -> Iterator[None]:
+    """Turns what goes wrong with a file into an error that names it and what was expected."""
+    try:
+        yield
     except _Refused as refused:
-        raise FileFormatError(f"{path} {refused}; {EXPECTED}") from None
+        raise FileFormatError(f"{path} {refused}; {expected}") from None
     except OSError as error:
-        raise FileFormatError(f"{path} can't be read: {error.strerror}; {EXPECTED}") from error
+        raise FileFormatError(f"{path} can't be read: {error.strerror}; {expected}") from error
     # A broken pickle or archive can raise nearly anything from inside its reader.
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
-        raise FileFormatError(
-            f"{path} is broken or no model file ({reason}); {EXPECTED}"
-        ) from error
+        raise FileFormatError(f"{path} is broken or no such file ({reason}); {expected}") from error
 
 
 class _Refused(Exception):

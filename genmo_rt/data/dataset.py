@@ -20,11 +20,13 @@ from genmo_rt.data.retarget import fit_subject
 from genmo_rt.data.sets import (
     DOUBLE_SPEED,
     HELD_OUT,
+    HELD_OUT_SETS,
     LEFT_OUT,
     MOTION_SETS,
     OTHER_SET,
     SUBJECT_WEIGHTS,
     MotionSet,
+    is_held_out,
 )
 from genmo_rt.data.storage import Arrays, map_arrays, write_arrays
 from genmo_rt.data.synth import SAMPLE_RATE
@@ -89,7 +91,7 @@ def build_dataset(
     *,
     more: Iterable[Clip] = (),
     body: Body | None = None,
-    held_out: Sequence[str] = HELD_OUT,
+    held_out: Sequence[str] = (*HELD_OUT, *HELD_OUT_SETS),
     motion_sets: dict[str, MotionSet] = MOTION_SETS,
     texts: bool = True,
     music: bool = True,
@@ -104,7 +106,7 @@ def build_dataset(
         out: the .npz to write.
         more: clips of other sets, from data.loaders.
         body: None for the built-in one.
-        held_out: subjects that are never trained on.
+        held_out: performers, or sets and splits of them, that are never trained on.
         motion_sets: which sets, and how they are weighted; others get OTHER_SET.
         texts, music: False leaves the texts' embeddings or the music out, for where the extra
             `generate` isn't installed; such a file trains estimation only.
@@ -202,7 +204,7 @@ def _assemble(
         subjects=tuple(piece.clip.subject for piece in pieces),
         licences=tuple(motion_sets.get(name, OTHER_SET).licence for name in sets),
         labels=tuple(wording_of(piece.clip.description).label for piece in pieces),
-        held_out=np.array([piece.clip.subject in held_out for piece in pieces]),
+        held_out=np.array([is_held_out(piece.clip.subject, held_out) for piece in pieces]),
         weights=np.array(
             [
                 motion_sets.get(piece.clip.set_name, OTHER_SET).weight

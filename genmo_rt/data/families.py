@@ -253,7 +253,39 @@ SMPL = Family(
     gaze=(0.0, 0.0),
     levelled=False,
 )
-FAMILIES = (ASF, ASF_HIP, BVH_LEG, BVH_KNEE, FIGURE, RIG, MANNEQUIN, DEFORMING, SMPL)
+SMPL_BODY = replace(
+    SMPL,
+    name="SMPL without hands",
+    lateral=SMPL.lateral | {"hand": Driver("{}_wrist", known=False)},
+)
+GAME = Family(
+    name="BVH with Spine2",
+    sides=("Left", "Right"),
+    central={
+        "pelvis": Driver("Hips"),
+        "spine1": Driver("Spine"),
+        "spine2": Driver("Spine1"),
+        "spine3": Driver("Spine2"),
+        "neck": Driver("Neck"),
+        "head": Driver("Head"),
+    },
+    lateral=BVH_LEG.lateral | {"wrist": Driver("{}Hand"), "hand": Driver("{}Hand")},
+    gaze=(0.0, 0.0),
+    levelled=False,
+)
+FAMILIES = (
+    ASF,
+    ASF_HIP,
+    BVH_LEG,
+    BVH_KNEE,
+    FIGURE,
+    RIG,
+    MANNEQUIN,
+    DEFORMING,
+    SMPL,
+    SMPL_BODY,
+    GAME,
+)
 
 
 def family_of(skeleton: SourceSkeleton) -> Family:

@@ -1,5 +1,6 @@
 """The sets of motion at hand: their terms, their shares, what is held out or left out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -34,13 +35,16 @@ DOUBLE_SPEED = ("cmu/60", "cmu/61")
 # Walks, bends, swordplay, washing, dribbling, balance on one leg, two who stand idle: about a
 # tenth of the varied motion, and nobody of whom another clip is trained on.
 HELD_OUT = ("cmu/02", "cmu/06", "cmu/12", "cmu/39", "cmu/49", "reactidle/007", "reactidle/010")
+# Sets that others measure on, and the parts of sets that they publish for it.
+HELD_OUT_SETS = ("emdb", "3dpw/test", "3dpw/validation", "rich/test", "rich/val")
 # Animations that no person before a camera shows: held poses, flight, and steps on the spot that
 # would teach feet to slide.
 LEFT_OUT = frozenset(
     """
     A_TPose T-Pose Sit Walk Idle Pistol_Aim_Down Pistol_Aim_Neutral Pistol_Aim_Up
     Crouch_Fwd_Loop Jog_Fwd_Loop Sprint_Loop Walk_Loop Walk_Formal_Loop Crawl Roll Sword_Attack
-    Push_Loop Jump_Loop Spell_Simple_Enter Spell_Simple_Exit Spell_Simple_Idle_Loop Spell_Simple_Shoot
+    Push_Loop Jump_Loop Spell_Simple_Enter Spell_Simple_Exit Spell_Simple_Idle_Loop
+    Spell_Simple_Shoot
     """.split()
 ) | {
     "Rest Pose",
@@ -51,3 +55,13 @@ LEFT_OUT = frozenset(
     "Levitate Idle",
     "Two-hand Blast",
 }
+
+
+def is_held_out(subject: str, held_out: Sequence[str]) -> bool:
+    """Whether a performer is never trained on: named, or of a set that is named.
+
+    Args:
+        subject: SET/PERFORMER, or SET/SPLIT/PERFORMER.
+        held_out: performers, sets or splits.
+    """
+    return any(subject == name or subject.startswith(f"{name}/") for name in held_out)
