@@ -4,6 +4,7 @@ landmarks → conditions → model → motion vector → decoded → posed in th
 """
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from genmo_rt import motion
+from genmo_rt.between import pose_between
 from genmo_rt.camera import Intrinsics
 from genmo_rt.checkpoint import DEFAULT_CHECKPOINT, Checkpoint, load_checkpoint
 from genmo_rt.clock import TICK_HZ, Tick
@@ -157,21 +159,27 @@ class StreamEstimator:
         return framed[-1] if framed else None
 
     def advance(self, tick: Tick, keypoints: Keypoints | None) -> list[tuple[Pose, bool]]:
-        """As `step`, but every tick's pose, each with whether its tick had a frame."""
+        """As `step`, but every tick's pose, each with whether its tick had a frame.
+
+        Ticks without one are in what the model remembers; their poses lie between those of the
+        frames around them, and come with the later one.
+        """
         if tick.reset:
             self.world.reset()
             self._slot.clear()  # with it the shape goes
         if tick.restart:
             self._restart()
         nominal = [(tick.index - tick.missed + k) / TICK_HZ for k in range(tick.missed)]
-        return self._run([*((t, None, False) for t in nominal), (tick.t, keypoints, True)])
+        ticks = [*((t, None, False) for t in nominal), (tick.t, keypoints, True)]
+        return self._run(ticks)
 
     def finish(self) -> list[tuple[Pose, bool]]:
         """The last `delay` ticks, when no frame follows."""
         if not self._pending:
             return []
         last = self._pending[-1].t
-        return self._run([(last + (k + 1) / TICK_HZ, None, False) for k in range(self._delay)])
+        ticks = [(last + (k + 1) / TICK_HZ, None, False) for k in range(self._delay)]
+        return self._run(ticks)
 
     def close(self) -> None:
         """Gives the person's place in the engine back; the world and the last shape stay."""
@@ -183,10 +191,14 @@ class StreamEstimator:
         self._pending: deque[_Observed] = deque(maxlen=self._delay + 1)
         self._view: View | None = None
         self._t_view = 0.0
+        self._last: Pose | None = None  # of the newest frame
+        self._between: list[float] = []  # capture times of the ticks without a frame since
         self._poser.restart(cut=cut)
 
     @torch.inference_mode()
-    def _run(self, ticks: list[tuple[float, Keypoints | None, bool]]) -> list[tuple[Pose, bool]]:
+    def _run(
+        self, ticks: Sequence[tuple[float, Keypoints | None, bool]]
+    ) -> list[tuple[Pose, bool]]:
         """Ticks one after the other: capture time, landmarks, whether there was a frame."""
         poses: list[tuple[Pose, bool]] = []
         waiting: list[tuple[_Observed, Conditions]] = []  # those the model can take at once
@@ -200,6 +212,7 @@ class StreamEstimator:
             if present:
                 if self._is_cut(conditions.view, t):
                     poses += self._estimate(waiting)
+                    poses += self._held()
                     waiting = []
                     self._restart(cut=True)
                 self._t_view = t
@@ -221,10 +234,28 @@ class StreamEstimator:
             if len(self._pending) <= self._delay:
                 continue
             observed = self._pending[0]
+            if not observed.framed:
+                self._between.append(observed.t)
+                continue
             decoded = motion.decode(vector[None], observed.view)
             pose = self._poser.pose(observed.t, observed.keypoints, decoded)
-            poses.append((pose, observed.framed))
+            poses += [*self._posed_between(pose), (pose, True)]
+            self._between, self._last = [], pose
         return poses
+
+    def _posed_between(self, after: Pose) -> list[tuple[Pose, bool]]:
+        """The ticks without a frame since the last one, now that the next one's pose is known."""
+        last, body, bones = self._last, self._estimator.body, self._poser.rest_joints
+        if last is None:
+            return []
+        return [(pose_between(last, after, t, body, bones), False) for t in self._between]
+
+    def _held(self) -> list[tuple[Pose, bool]]:
+        """The ticks without a frame since the last one, before a cut."""
+        last = self._last
+        if last is None:
+            return []
+        return [(replace(last, t=t, confidence=0.0), False) for t in self._between]
 
     def _is_cut(self, view: View, t: float) -> bool:
         """Whether the person is where nobody could have gone since they were last seen."""

@@ -70,9 +70,10 @@ class Int8:
     """A product with 8-bit weights, one scale per output, and bfloat16 rows: a quarter."""
 
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
-        scale = weight.abs().amax(1).clamp_min(1e-12) / 127
-        self._weight = (weight / scale[:, None]).round().to(torch.int8).contiguous()
-        self._scale, self._bias = scale.bfloat16(), bias
+        # The product wants bfloat16 scales: rounded first, they cost no accuracy.
+        self._scale = (weight.abs().amax(1).clamp_min(1e-12) / 127).bfloat16()
+        steps = (weight / self._scale[:, None]).round().clamp(-127, 127)
+        self._weight, self._bias = steps.to(torch.int8).contiguous(), bias
 
     def __call__(self, x: Tensor) -> Tensor:
         return self._product(x) + self._bias
@@ -130,7 +131,7 @@ class Folded:
         constant, weight = _embedding(model, self.modalities)
         self._embed = weight.t().to(device, self.dtype).contiguous()
         self._constant = constant.to(device, self.dtype)  # (delays, 2 C)
-        self._stem = self._product(model.stem)
+        self._stem = self._product(model.stem, exact=True)
         self.blocks = tuple(self._block(block) for block in model.blocks)
         self._head = self._product(model.head, norm=model.norm, exact=True)
         self.inputs = self._embed.shape[0] + 1
