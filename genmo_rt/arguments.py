@@ -84,6 +84,7 @@ def add_server_flags(parser: argparse.ArgumentParser) -> None:
         "--tls-cert", type=Path, default=none, metavar="PEM", help="certificate chain, for HTTPS"
     )
     flags.add_argument("--tls-key", type=Path, default=none, metavar="PEM", help="its private key")
+    add_sink_flags(flags)
     flags.add_argument(
         "--takes-dir",
         type=Path,
@@ -110,6 +111,18 @@ def add_server_flags(parser: argparse.ArgumentParser) -> None:
     flags.add_argument(
         "--config", type=Path, default=none, metavar="FILE.toml", help="settings in a file"
     )
+
+
+def add_sink_flags(flags: Flags) -> None:
+    """Where poses are sent on to; each may be given several times."""
+    for name, metavar, text in (
+        ("--vmc", "HOST[:PORT]", "send poses to a VMC marionette (port 39539)"),
+        ("--vrchat", "HOST[:PORT]", "send trackers to VRChat (port 9000); auto looks for it"),
+        ("--zmq", "tcp://ADDRESS:PORT", "publish poses for humanoid robots, as GEAR-SONIC's"),
+    ):
+        flags.add_argument(
+            name, action="append", metavar=metavar, default=argparse.SUPPRESS, help=text
+        )
 
 
 def add_device_flags(flags: Flags, default: str | None = None) -> None:

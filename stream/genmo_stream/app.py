@@ -23,6 +23,8 @@ from genmo_stream.ingest import IngestConfig
 from genmo_stream.metrics import StreamCollector, render
 from genmo_stream.page import WEB_ROOT, PageFiles
 from genmo_stream.problem import Problem, problem_response
+from genmo_stream.sinks import Outputs
+from genmo_stream.sinks_routes import SinksApi
 from genmo_stream.stream import Stream
 from genmo_stream.streams import RETRY_AFTER_S, Streams
 from genmo_stream.takes import TakeLimits, Takes
@@ -46,9 +48,11 @@ def create_app(config: ServerConfig, streams: Streams) -> Starlette:
         body=streams.estimator.body.name,
         limits=TakeLimits(seconds=config.take_minutes * 60, size=config.take_megabytes << 20),
     )
-    streams.listen(takes)
+    outputs = Outputs()
+    streams.listen(takes, outputs)
     solver = SecondSolver(takes, streams.estimator)
     takes_api = TakesApi(takes, solver, streams.get, streams.estimator.body, api.authorize)
+    sinks_api = SinksApi(outputs, api.authorize)
     ingest = IngestConfig(
         ice_interfaces=config.ice_interfaces,
         udp_ports=config.udp_ports,
@@ -57,6 +61,8 @@ def create_app(config: ServerConfig, streams: Streams) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        for sink in config.all_sinks():
+            outputs.add(sink)
         tending = asyncio.create_task(streams.tend())
         try:
             yield
@@ -65,6 +71,7 @@ def create_app(config: ServerConfig, streams: Streams) -> Starlette:
             with suppress(asyncio.CancelledError):
                 await tending
             await streams.close()
+            await run_in_threadpool(outputs.close)
             await run_in_threadpool(takes.close)
             await run_in_threadpool(solver.close)
 
@@ -72,7 +79,7 @@ def create_app(config: ServerConfig, streams: Streams) -> Starlette:
         *whip_routes(streams, ingest, api.authorize),
         Mount(
             "/v1",
-            routes=[*takes_api.routes(), *api.routes()],
+            routes=[*takes_api.routes(), *sinks_api.routes(), *api.routes()],
             middleware=[_cross_origin(config)],
         ),
         Route("/healthz", api.health),

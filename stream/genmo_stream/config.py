@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 from genmo_stream.auth import SCOPES, Token
-from genmo_stream.errors import ConfigError
+from genmo_stream.errors import ConfigError, SinkError
 from genmo_stream.keypoints.landmarker import PoseModel
+from genmo_stream.sinks.config import SinkConfig, SinkKind
 
 ENV_PREFIX = "GENMO_RT_"
 OTHER_VARIABLES = ("GENMO_RT_CONFIG", "GENMO_RT_TOKEN")  # which file this is, and `send`'s token
@@ -39,6 +40,8 @@ class ServerConfig:
         tls_cert, tls_key: PEM files; together they turn on HTTPS.
         insecure: allow a non-loopback address without TLS or tokens.
         allowed_origins: further web origins whose pages may use the API.
+        vmc, vrchat, zmq: addresses of sinks with the defaults of their kind.
+        sinks: further sinks, with settings (TOML `[[sinks]]` tables).
         takes_dir: folder that takes are recorded into.
         take_minutes: longest take.
         take_megabytes: largest file of one take, MiB.
@@ -61,6 +64,10 @@ class ServerConfig:
     tls_key: Path | None = None
     insecure: bool = False
     allowed_origins: tuple[str, ...] = ()
+    vmc: tuple[str, ...] = ()
+    vrchat: tuple[str, ...] = ()
+    zmq: tuple[str, ...] = ()
+    sinks: tuple[SinkConfig, ...] = ()
     takes_dir: Path = field(default_factory=lambda: default_takes_dir(os.environ))
     take_minutes: int = 60
     take_megabytes: int = 2048
@@ -86,6 +93,10 @@ class ServerConfig:
             _check("udp_ports", self.udp_ports, 1 <= first <= last <= 65535, "[first, last]")
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ConfigError("tls_cert and tls_key go together; only one of them is set")
+        try:
+            self.all_sinks()
+        except SinkError as error:
+            raise ConfigError(str(error)) from error
         if not self.on_loopback and not self.insecure and not (self.tokens and self.tls_cert):
             raise ConfigError(
                 f"host {self.host} is reachable from other machines; expected tokens and TLS "
@@ -102,6 +113,19 @@ class ServerConfig:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return False
+
+    def all_sinks(self) -> tuple[SinkConfig, ...]:
+        """Every sink that the server starts with.
+
+        Raises:
+            SinkError: an address can't be read.
+        """
+        kinds: tuple[tuple[SinkKind, tuple[str, ...]], ...] = (
+            ("vmc", self.vmc),
+            ("vrchat", self.vrchat),
+            ("zmq", self.zmq),
+        )
+        return self.sinks + tuple(SinkConfig(kind, to) for kind, tos in kinds for to in tos)
 
     def url(self, port: int) -> str:
         """The address to open in a browser on this machine, with the port that was bound."""
@@ -158,7 +182,7 @@ def _from_text(key: str, text: str) -> Any:
     """An environment variable's text as the value TOML would hold."""
     if key in _INTS:
         return int(text) if _is_whole(text) else text
-    if key in ("ice_interfaces", "ice_servers", "allowed_origins"):
+    if key in _LISTS:
         return [part.strip() for part in text.split(",") if part.strip()]
     if key == "udp_ports":
         return [int(part) if _is_whole(part) else part for part in text.split(",")]
@@ -175,7 +199,7 @@ def _is_whole(text: str) -> bool:
 _STRINGS = ("host", "device", "keypoints")
 _INTS = ("port", "gpu", "max_streams", "max_viewers", "take_minutes", "take_megabytes")
 _PATHS = ("checkpoint", "body", "tls_cert", "tls_key", "takes_dir")
-_LISTS = ("ice_interfaces", "ice_servers", "allowed_origins")
+_LISTS = ("ice_interfaces", "ice_servers", "allowed_origins", "vmc", "vrchat", "zmq")
 
 
 def _coerce(key: str, value: Any, source: str) -> Any:
@@ -204,7 +228,18 @@ def _coerce(key: str, value: Any, source: str) -> Any:
         return tuple(value)
     elif key == "tokens":
         return _tokens(value, where)
+    elif key == "sinks":
+        return _sinks(value, where)
     return value
+
+
+def _sinks(value: Any, where: str) -> tuple[SinkConfig, ...]:
+    if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
+        raise ConfigError(f"{where} is {type(value).__name__}; expected [[sinks]] tables")
+    try:
+        return tuple(SinkConfig.from_fields(row) for row in value)
+    except SinkError as error:
+        raise ConfigError(f"{where}: {error}") from error
 
 
 def _tokens(value: Any, where: str) -> tuple[Token, ...]:

@@ -1,6 +1,5 @@
 """The HTTP face of takes: record, list, rename, delete, download, solve again."""
 
-import json
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -19,13 +18,13 @@ from genmo_rt.formats.bones import BONE_NAMES
 from genmo_rt.smpl import Body
 from genmo_stream.errors import NoRoom, TakeBusy, TakeError, UnknownTake
 from genmo_stream.hub import Hub
+from genmo_stream.json_body import json_object
 from genmo_stream.problem import Problem
 from genmo_stream.takes.export import FORMATS, SOLVES, ExportOptions, export_take, file_stem
 from genmo_stream.takes.solving import SecondSolver
 from genmo_stream.takes.store import TakeInfo, Takes
 from genmo_stream.whip import Authorize
 
-MAX_BODY = 4096  # bytes
 MEDIA_TYPES = {
     ".npz": "application/octet-stream",
     ".bvh": "text/plain; charset=utf-8",
@@ -86,7 +85,7 @@ class TakesApi:
         stream = self._find_stream(name)
         if stream is None:
             raise Problem(404, f"no stream is called '{name}'; publish to it or watch it first")
-        fields = await _fields(request, ("name",))
+        fields = await json_object(request, ("name",))
         info = self._takes.start(stream.hub, fields.get("name"))
         location = {"Location": f"/v1/takes/{info.id}"}
         return JSONResponse(self._described(info), status_code=201, headers=location)
@@ -121,7 +120,7 @@ class TakesApi:
         if request.method == "DELETE":
             await run_in_threadpool(self._takes.delete, take)
             return Response(status_code=204)
-        fields = await _fields(request, ("name",))
+        fields = await json_object(request, ("name",))
         if "name" not in fields:
             raise Problem(400, 'nothing to change; expected {"name": "…"}')
         info = await run_in_threadpool(self._takes.rename, take, fields["name"])
@@ -190,28 +189,6 @@ def _as_problems() -> Iterator[None]:
         raise Problem(400, str(error)) from error
     except FileFormatError as error:
         raise Problem(500, str(error)) from error
-
-
-async def _fields(request: Request, known: tuple[str, ...]) -> dict[str, Any]:
-    """The JSON object of a small body; an empty body is an empty object.
-
-    Raises:
-        Problem: it is too long, not an object, or has other keys.
-    """
-    content = b""
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > MAX_BODY:
-            raise Problem(413, f"the body is over {MAX_BODY} bytes; expected a short JSON object")
-    if not content.strip():
-        return {}
-    try:
-        fields = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise Problem(400, f"the body is not JSON: {error}") from error
-    if not isinstance(fields, dict) or not set(fields) <= set(known):
-        raise Problem(400, f"the body has other keys than {', '.join(known)}; expected an object")
-    return fields
 
 
 def _export_options(request: Request, ending: str) -> ExportOptions:
