@@ -3,6 +3,8 @@
 Distances come out in millimetres unless the name says otherwise; every function takes metres.
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -49,6 +51,30 @@ def procrustes(estimate: Tensor, truth: Tensor) -> Tensor:
     Returns:
         (..., J, 3).
     """
+    return fit(estimate, truth).apply(estimate)
+
+
+@dataclass(frozen=True, slots=True)
+class Similarity:
+    """x to scale × x @ rotation + shift: (..., 1, 1), (..., 3, 3) and (..., 1, 3)."""
+
+    scale: Tensor
+    rotation: Tensor
+    shift: Tensor
+
+    def apply(self, points: Tensor) -> Tensor:
+        """(..., N, 3) to (..., N, 3)."""
+        return self.scale * (points @ self.rotation) + self.shift
+
+
+def fit(estimate: Tensor, truth: Tensor, *, scaled: bool = True) -> Similarity:
+    """The similarity that lays points on others with the least squared error (Umeyama 1991).
+
+    Args:
+        estimate: (..., N, 3).
+        truth: (..., N, 3).
+        scaled: False keeps the size.
+    """
     estimate_mean, truth_mean = estimate.mean(-2, keepdim=True), truth.mean(-2, keepdim=True)
     x, y = estimate - estimate_mean, truth - truth_mean
     u, singular, vh = torch.linalg.svd(x.transpose(-1, -2) @ y)
@@ -56,8 +82,61 @@ def procrustes(estimate: Tensor, truth: Tensor) -> Tensor:
     sign = torch.stack((torch.ones_like(flip), torch.ones_like(flip), flip), dim=-1)
     rotation = (u * sign[..., None, :]) @ vh
     scale = (singular * sign).sum(-1) / x.square().sum((-1, -2)).clamp_min(1e-12)
-    aligned: Tensor = scale[..., None, None] * (x @ rotation) + truth_mean
-    return aligned
+    scale = (scale if scaled else torch.ones_like(scale))[..., None, None]
+    return Similarity(scale, rotation, truth_mean - scale * (estimate_mean @ rotation))
+
+
+def pve(estimate: Tensor, truth: Tensor, roots: tuple[Tensor, Tensor]) -> Tensor:
+    """Mean distance of surface points with the root joints laid on each other (per-vertex error).
+
+    Args:
+        estimate: (..., V, 3).
+        truth: (..., V, 3).
+        roots: (..., 3) each, the root joint of the estimate and of the truth.
+    Returns:
+        (...) millimetres.
+    """
+    error = (estimate - roots[0][..., None, :]) - (truth - roots[1][..., None, :])
+    return _length(error).mean(-1) * 1000
+
+
+SEGMENT = 100  # frames of W- and WA-MPJPE
+
+
+def w_mpjpe(estimate: Tensor, truth: Tensor) -> Tensor:
+    """W-MPJPE100: segments of 100 frames, each laid on the truth by its first two frames.
+
+    A similarity, as WHAM and GVHMR evaluate it (Shin et al. 2024, section 4.1): what is left is
+    how the path and the pose drift within 3.3 s.
+
+    Args:
+        estimate: (L, J, 3) in any static frame of reference.
+        truth: (L, J, 3) in any other.
+    Returns:
+        (L,) millimetres; a last segment of one frame is laid on by that frame.
+    """
+    return _by_segments(estimate, truth, 2)
+
+
+def wa_mpjpe(estimate: Tensor, truth: Tensor) -> Tensor:
+    """WA-MPJPE100: as w_mpjpe, laid on the truth by all frames of the segment."""
+    return _by_segments(estimate, truth, SEGMENT)
+
+
+def rte(estimate: Tensor, truth: Tensor) -> Tensor:
+    """Root translation error: after the best rigid motion, over how far the root really went.
+
+    As WHAM and GVHMR evaluate it (Shin et al. 2024, section 4.1).
+
+    Args:
+        estimate: (L, 3) the root's path.
+        truth: (L, 3).
+    Returns:
+        (L,) percent of the length of the true path.
+    """
+    went = _length(truth.diff(dim=0)).sum().clamp_min(1e-6)
+    aligned = fit(estimate, truth, scaled=False).apply(estimate)
+    return _length(aligned - truth) / went * 100
 
 
 def acceleration_error(estimate: Tensor, truth: Tensor, fps: float = 30.0) -> Tensor:
@@ -104,6 +183,15 @@ def foot_speed_at_rest(joints: Tensor, contacts: Tensor, fps: float = 30.0) -> T
 def root_error(estimate: Tensor, truth: Tensor) -> Tensor:
     """Distance of the roots: (..., 3) and (..., 3) to (...) millimetres."""
     return _length(estimate - truth) * 1000
+
+
+def _by_segments(estimate: Tensor, truth: Tensor, frames: int) -> Tensor:
+    """(L,) millimetres with every segment laid on the truth by its first `frames` frames."""
+    errors = []
+    for mine, right in zip(estimate.split(SEGMENT), truth.split(SEGMENT), strict=True):  # type: ignore[no-untyped-call]
+        laid = fit(mine[:frames].flatten(0, 1), right[:frames].flatten(0, 1))
+        errors.append(mpjpe(laid.apply(mine), right, root=None))
+    return torch.cat(errors)
 
 
 def _length(vector: Tensor) -> Tensor:

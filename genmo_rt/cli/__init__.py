@@ -9,10 +9,36 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from genmo_rt.arguments import Command
-from genmo_rt.cli import bench, doctor, estimate, export, import_gem, send, serve, token, train
+from genmo_rt.cli import (
+    bench,
+    data,
+    doctor,
+    estimate,
+    evaluate,
+    export,
+    generate,
+    import_gem,
+    send,
+    serve,
+    token,
+    train,
+)
 from genmo_rt.errors import DeviceError, GenmoError, InputError
 
-COMMANDS = (serve, estimate, export, send, train, import_gem, doctor, bench, token)
+COMMANDS = (
+    serve,
+    estimate,
+    generate,
+    export,
+    send,
+    data,
+    train,
+    evaluate,
+    import_gem,
+    doctor,
+    bench,
+    token,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -15,6 +15,7 @@ from genmo_rt.diffusion import TIMESTEPS
 from genmo_rt.disturb import drop_landmarks, mistake_sides
 from genmo_rt.model import MAX_DELAY
 from genmo_rt.motion import MOTION_WIDTH, SLICES
+from genmo_rt.skeleton import NUM_JOINTS
 from genmo_rt.training.config import TrainConfig
 
 MOST_KEYFRAMES = 4
@@ -177,7 +178,8 @@ def _keyframes(length: int, share: float, random: torch.Generator) -> Tensor:
     """(1, L, 181) bool: the frames, and what of them, that are held.
 
     Frames: an opening, a few anywhere, first and last, or all (for a part of the body). Numbers:
-    everything, the pose, the root's path, or some joints.
+    poses with or without the shape, as keyframes of a timeline are, now and then everything; some
+    joints; the root's turning and path.
     """
     held = torch.zeros(1, length, MOTION_WIDTH, dtype=torch.bool)
     if float(torch.rand((), generator=random)) >= share:
@@ -193,18 +195,18 @@ def _keyframes(length: int, share: float, random: torch.Generator) -> Tensor:
         frames[[0, length - 1]] = True
     else:
         frames[:] = True
-        what = 2 + what % 2  # everything everywhere would leave nothing to learn
+        what = 2 + what % 2  # all joints everywhere would leave nothing to learn
     numbers = torch.zeros(MOTION_WIDTH, dtype=torch.bool)
-    if what == 0:
-        numbers[:] = True
-    if what in (0, 1):
-        numbers[SLICES["pose"]] = True
-    if what in (0, 1, 2):
-        numbers[SLICES["orient_gv"]] = True
-    if what in (0, 2):
-        numbers[SLICES["root_vel"]] = True
+    joints = torch.ones(NUM_JOINTS, dtype=torch.bool)
+    if what == 2:
+        joints = torch.rand(NUM_JOINTS, generator=random) < 0.3
     if what == 3:
-        joints = torch.rand(24, generator=random) < 0.3
-        numbers[SLICES["pose"]] = joints.repeat_interleave(6)
+        joints = torch.arange(NUM_JOINTS) == 0
+        numbers[SLICES["root_vel"]] = True
+    numbers[SLICES["pose"]] = joints.repeat_interleave(6)
+    numbers[SLICES["orient_gv"]] = joints[0]
+    numbers[SLICES["betas"]] = what < 2 and float(torch.rand((), generator=random)) < 0.5
+    if what == 0 and float(torch.rand((), generator=random)) < 0.5:
+        numbers[:] = True
     held[0] = frames[:, None] & numbers
     return held

@@ -1,0 +1,139 @@
+"""`genmo-rt evaluate`: how good a checkpoint is, as Markdown tables."""
+
+import argparse
+import statistics
+from dataclasses import astuple
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from rich.console import Console
+from rich.progress import Progress
+
+from genmo_rt.arguments import Commands, command, positive
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from genmo_rt.checkpoint import Checkpoint
+    from genmo_rt.data.dataset import Dataset
+
+Scores = TypeVar("Scores")
+TEMPOS = (80, 92, 104, 116, 128, 140)  # beats a minute of the music that is played
+
+
+def add(commands: Commands) -> None:
+    """Registers the command."""
+    parser = command(
+        commands,
+        "evaluate",
+        _evaluate,
+        "Score a checkpoint on held-out clips, texts, music and keyframes.",
+        "genmo-rt evaluate runs/first/model.safetensors --motions runs/first/motions.npz",
+    )
+    parser.add_argument(
+        "checkpoint", type=Path, nargs="?", metavar="CKPT", help="the one that ships if left out"
+    )
+    parser.add_argument(
+        "--motions", type=Path, required=True, metavar="FILE", help="built by genmo-rt train"
+    )
+    parser.add_argument(
+        "--only", choices=("estimation", "generation"), help="one of the modes (both)"
+    )
+    parser.add_argument("--texts", type=positive, default=3, help="held-out texts of each action")
+    parser.add_argument("--variations", type=positive, default=4, help="motions of each prompt")
+    parser.add_argument("--frames", type=positive, default=120, help="of each motion, at 30 Hz")
+    parser.add_argument("--steps", type=positive, default=50, help="of denoising")
+    parser.add_argument("--guidance", type=float, default=2.5, help="of texts and music")
+    parser.add_argument("--seeds", type=positive, default=1, help="how often generation is scored")
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    from genmo_rt.checkpoint import DEFAULT_CHECKPOINT, load_checkpoint
+    from genmo_rt.data.dataset import load_dataset
+
+    checkpoint = load_checkpoint(args.checkpoint or DEFAULT_CHECKPOINT)
+    dataset = load_dataset(args.motions)
+    print(f"{args.checkpoint or 'the default checkpoint'}: {checkpoint.note}\n")
+    if args.only != "generation":
+        _estimation(checkpoint, dataset)
+    if args.only != "estimation":
+        _generation(checkpoint, dataset, args)
+    return 0
+
+
+def _estimation(checkpoint: "Checkpoint", dataset: "Dataset") -> None:
+    from genmo_rt.data.loader import LoaderConfig, heldout
+    from genmo_rt.evaluation.estimation import score_estimation
+    from genmo_rt.evaluation.tables import table
+    from genmo_rt.smpl import load_body
+    from genmo_rt.training.run import HELD_OUT_FRAMES
+
+    body = load_body()
+    batches = heldout(dataset, LoaderConfig(batch_size=8, length=HELD_OUT_FRAMES), body=body)
+    runs = (
+        ("streaming", None, 0),
+        ("streaming, 4 frames of delay", None, 4),
+        ("centred", checkpoint.model.centred_window, 0),
+    )
+    rows = []
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        for name, window, delay in bar.track(runs, description="estimating"):
+            rows.append((name, score_estimation(checkpoint, body, batches, window, delay)))
+    print(f"Estimation, {sum(len(b.present) for b in batches)} held-out clips of 5.3 s\n")
+    print(table(rows) + "\n", flush=True)
+
+
+def _generation(checkpoint: "Checkpoint", dataset: "Dataset", args: argparse.Namespace) -> None:
+    from genmo_rt.evaluation.generation import GenerationConfig, GenerationJudge
+    from genmo_rt.evaluation.tables import table
+    from genmo_rt.smpl import load_body
+
+    pieces = _music(args.frames)
+    texts, music, keyframes = [], [], []
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("generating")
+
+        def show(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        for seed in range(args.seeds):
+            config = GenerationConfig(
+                args.frames, args.texts, args.variations, args.steps, args.guidance, seed
+            )
+            judge = GenerationJudge(checkpoint, load_body(), dataset, config)
+            texts.append(judge.texts(show))
+            music.append(judge.music(pieces, show))
+            keyframes.append(judge.keyframes(show=show))
+    of = f"{args.variations} motions of {args.frames} frames each"
+    print(f"Held-out texts, {of}\n\n{table(_by_seed(texts))}\n")
+    print(f"Music at {len(TEMPOS)} tempos, {of}\n\n{table(_by_seed(music))}\n")
+    print(f"Keyframes of held-out captures, {of}\n\n{table(_by_seed(keyframes))}\n")
+
+
+def _music(frames: int) -> list["Tensor"]:
+    """(frames, 35) of a synthetic band that keeps a steady tempo, one piece for each of TEMPOS."""
+    import numpy as np
+    import torch
+
+    from genmo_rt.data.music import render_music
+    from genmo_rt.data.synth import SAMPLE_RATE
+    from genmo_rt.music import music_features
+
+    pieces = []
+    for number, tempo in enumerate(TEMPOS):
+        beats = np.round(np.arange(5, frames, 30 * 60 / tempo)).astype(np.int64)
+        sound = render_music(beats, frames + 30, seed=7_000 + number)
+        features = music_features(sound, sample_rate=SAMPLE_RATE)
+        pieces.append(torch.from_numpy(features[:frames]))
+    return pieces
+
+
+def _by_seed(scores: list[Scores]) -> list[tuple[str, Scores]]:
+    """A row for each seed; with several, their mean and standard deviation too."""
+    rows = [(f"seed {seed}", one) for seed, one in enumerate(scores)]
+    if len(scores) > 1:
+        columns = list(zip(*(astuple(one) for one in scores), strict=True))  # type: ignore[call-overload]
+        kind = type(scores[0])
+        rows.append(("mean", kind(*map(statistics.fmean, columns))))
+        rows.append(("spread", kind(*map(statistics.stdev, columns))))
+    return rows
