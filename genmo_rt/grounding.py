@@ -159,15 +159,16 @@ def _heading(rotmat: Array) -> Array:
 
 def _floor(heights: Array, rests: NDArray[np.bool_]) -> Array:
     """(L, 8) heights of the soles, and which rest, to the (L,) shift that stands them on 0."""
-    standing = rests.any(1)
+    standing = np.asarray(rests.any(1))
     if not standing.any():
         return np.full(len(heights), -heights.min())
     lowest: Array = heights.min(1)
     resting: Array = np.where(rests, heights, np.inf).min(1)
-    rise = np.asarray(np.where(standing, -resting, 0.0))
+    rise: Array = np.zeros(len(heights))
+    rise[standing] = -resting[standing]
     shift = smooth(rise, standing.astype(np.float64), FLOOR_STIFFNESS)
     sinks = lowest + shift < -SINKING_M
-    rise = np.asarray(np.where(sinks, -lowest, rise))
+    rise[sinks] = -lowest[sinks]
     return smooth(rise, (standing | sinks).astype(np.float64), FLOOR_STIFFNESS)
 
 

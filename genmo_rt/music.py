@@ -70,6 +70,18 @@ def music_features(
     return _describe(librosa, sound)
 
 
+def music_frames(path: Path) -> int:
+    """How many whole frames a sound file lasts.
+
+    Raises:
+        FileFormatError: the file can't be read as sound.
+        GenmoError: the extra `generate` isn't installed.
+    """
+    _librosa()
+    samples, sample_rate = _read(path)
+    return len(samples) * TICK_HZ // sample_rate
+
+
 def _describe(librosa: ModuleType, sound: Array) -> Array:
     """(N,) samples at SAMPLE_RATE to (1 + N // HOP, 35); frames are centred on their times."""
     grid = {"sr": SAMPLE_RATE, "hop_length": HOP}

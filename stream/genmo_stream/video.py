@@ -1,7 +1,7 @@
-"""Video files become frames at the file's own times, upright."""
+"""Video files become frames at the file's own times, upright; pictures become video files."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -61,6 +61,31 @@ def read_video(path: Path | str) -> Iterator[Frame]:
             raise _error(path, "has no picture that can be decoded")
         if number < promised * (1 - MISSING_SHARE) - 1:
             raise _error(path, f"ends early: {number} of {promised} frames could be read")
+
+
+def write_video(path: Path, pictures: Iterable[NDArray[np.uint8]], fps: int) -> int:
+    """Writes pictures as H.264 that browsers play.
+
+    Args:
+        path: ends in .mp4; an existing file is replaced.
+        pictures: (H, W, 3) RGB, all of one size, both sides even.
+        fps: pictures per second.
+    Returns:
+        How many there were.
+    Raises:
+        OSError: the file can't be written.
+    """
+    count = 0
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=fps, options={"crf": "20"})
+        stream.pix_fmt = "yuv420p"
+        for picture in pictures:
+            if count == 0:
+                stream.height, stream.width = picture.shape[:2]
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            count += 1
+        container.mux(stream.encode())
+    return count
 
 
 @contextmanager

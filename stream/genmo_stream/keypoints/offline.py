@@ -1,5 +1,6 @@
 """A whole file through the 2D stage: for estimating, evaluating and keeping the landmarks."""
 
+import math
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +25,25 @@ class SeenFrame:
     keypoints: Keypoints | None
 
 
-def watch_video(path: Path | str, model: PoseModel = "full") -> Generator[SeenFrame, None, None]:
+def watch_video(
+    path: Path | str, model: PoseModel = "full", *, start_s: float = 0.0, end_s: float = math.inf
+) -> Generator[SeenFrame, None, None]:
     """Runs the 2D stage over every frame of a video file, searching each picture exhaustively.
 
+    Args:
+        path: of the file.
+        model: of the 2D stage.
+        start_s: seconds after the first frame; those before aren't looked at.
+        end_s: seconds after the first frame; the file isn't read on from there.
     Raises:
         FileFormatError: as read_video, at the first frame or after the last good one.
     """
     with MediaPipeStage(model, search="full") as stage:
+        first_us = None
         for frame in read_video(path):
-            yield SeenFrame(frame, stage.detect(frame.image, frame.t_capture_us))
+            first_us = frame.t_capture_us if first_us is None else first_us
+            at_s = (frame.t_capture_us - first_us) / 1e6
+            if at_s >= end_s:
+                return
+            if at_s >= start_s:
+                yield SeenFrame(frame, stage.detect(frame.image, frame.t_capture_us))
