@@ -3,14 +3,17 @@
 import importlib.metadata
 import shutil
 import socket
+import statistics
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from genmo_rt.camera import Intrinsics
-from genmo_rt.clock import Tick
-from genmo_rt.device import device_name, resolve_device
+from genmo_rt.conditions import from_keypoints
+from genmo_rt.device import device_figures, resolve_device
+from genmo_rt.engine import Engine
 from genmo_rt.errors import GenmoError
 from genmo_rt.estimate import Estimator
 from genmo_rt.smpl import load_body
@@ -20,6 +23,7 @@ from genmo_stream.keypoints import MediaPipeStage
 from genmo_stream.page import WEB_ROOT
 from genmo_stream.server import check_media, listen
 
+STEPS = 15  # timed by the doctor
 PACKAGES = ("torch", "mediapipe", "aiortc", "av", "uvicorn", "websockets")
 
 
@@ -71,15 +75,30 @@ def _versions() -> str:
 
 
 def _device(config: ServerConfig) -> str:
-    return device_name(resolve_device(config.device, config.gpu))
+    return str(device_figures(resolve_device(config.device, config.gpu)))
 
 
 def _model(config: ServerConfig) -> str:
     device = resolve_device(config.device, config.gpu)
     estimator = Estimator.load(config.checkpoint, device=device, body=load_body(config.body))
-    person = estimator.stream(Intrinsics.default(640, 480))
-    person.step(Tick(index=0, t=0.0, missed=0, restart=True, reset=True), None)
-    return f"{estimator.checkpoint.note or 'loaded'}; body {estimator.body.name}"
+    milliseconds = _step_ms(estimator.engine)
+    return (
+        f"{estimator.checkpoint.note or 'loaded'}; body {estimator.body.name}; "
+        f"{estimator.engine.precision}, {milliseconds:.1f} ms a step"
+    )
+
+
+def _step_ms(engine: Engine) -> float:
+    """The median time of a few steps of one stream."""
+    nobody = from_keypoints(None, Intrinsics.default(640, 480), None)
+    slot = engine.open()
+    took = []
+    for _ in range(STEPS):
+        started = time.perf_counter()
+        slot.step(nobody)
+        took.append((time.perf_counter() - started) * 1e3)
+    slot.close()
+    return statistics.median(took)
 
 
 def _keypoints(config: ServerConfig) -> str:

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import uvicorn
 
-from genmo_rt.device import device_name, resolve_device
+from genmo_rt.device import device_figures, resolve_device
 from genmo_rt.estimate import Estimator
 from genmo_rt.smpl import load_body
 from genmo_stream.app import create_app
@@ -26,6 +26,7 @@ from genmo_stream.streams import Streams
 MAX_WS_MESSAGE = 64 * 1024  # bytes a client may send at once
 FAREWELL_S = 0.2  # viewers have this long to be told bye before sockets close
 GRACE_S = 3
+PLACES_PER_STREAM = 2  # in the engine: one live, one for a publisher who may come back
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +56,12 @@ def make_streams(config: ServerConfig, *, tap: FrameTap | None = None) -> Stream
     """
     share_arenas()
     device = resolve_device(config.device, config.gpu)
-    estimator = Estimator.load(config.checkpoint, device=device, body=load_body(config.body))
+    estimator = Estimator.load(
+        config.checkpoint,
+        device=device,
+        body=load_body(config.body),
+        streams=PLACES_PER_STREAM * config.max_streams,
+    )
 
     def make_stage() -> KeypointStage:
         return MediaPipeStage(config.keypoints)
@@ -137,7 +143,7 @@ def serve(config: ServerConfig, say: Callable[[str], None]) -> None:
     estimator = streams.estimator
     port = listener.getsockname()[1]
     say(f"genmo-rt is at {config.url(port)}")
-    say(f"  device  {device_name(resolve_device(config.device, config.gpu))}")
+    say(f"  device  {device_figures(resolve_device(config.device, config.gpu))}")
     say(f"  model   {estimator.checkpoint.note}, 2D {config.keypoints}")
     say(f"  body    {estimator.body.name}")
     if not WEB_ROOT.is_dir():

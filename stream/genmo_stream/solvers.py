@@ -43,23 +43,34 @@ class Solvers:
         """Whose poses the estimator gives now; None before anybody was seen."""
         return self._person
 
+    @property
+    def solving(self) -> bool:
+        """Whether a person has a place in the engine."""
+        return self._solver is not None
+
     def adopt(self, options: PublishOptions) -> None:
         """Takes over what a new publisher says about its camera."""
         self._pending.clear()
         if options.fov != self._options.fov:
             self._world = None  # another camera, in another world
         if options != self._options:
-            self._solver = None
+            self._end()
         self._options = options
 
     def of(self, seen: Seen) -> StreamEstimator:
-        """The estimator of who is seen; a new one for a new person or another camera."""
+        """The estimator of who is seen; a new one for a new person or another camera.
+
+        Raises:
+            EngineFull: there is no place for one more.
+        """
         if self._solver is not None and self._turned(seen.image_size):
-            self._solver = self._world = None  # a turned phone is another camera
+            self._end()
+            self._world = None  # a turned phone is another camera
         person = seen.observation.person
         same = person is None or self._person is None or person == self._person
         self._person = person or self._person
         if self._solver is None or not same:
+            self._end()
             self._image_size = seen.image_size
             self._solver = self._estimator.stream(
                 Intrinsics.of_picture(*seen.image_size, self._options.fov),
@@ -81,8 +92,15 @@ class Solvers:
 
     def forget(self) -> None:
         """Drops the estimator with its world."""
-        self._solver = self._world = None
+        self._end()
+        self._world = None
         self._pending.clear()
+
+    def _end(self) -> None:
+        """The person's place in the engine is free for another."""
+        if self._solver is not None:
+            self._solver.close()
+            self._solver = None
 
     def _turned(self, image_size: tuple[int, int]) -> bool:
         """Whether the picture's proportions are others than the solver's."""

@@ -96,6 +96,11 @@ class Stream:
         return self._source is not None
 
     @property
+    def solving(self) -> bool:
+        """Whether it holds a place in the engine, live or for a publisher who may come back."""
+        return self._solvers.solving
+
+    @property
     def idle(self) -> bool:
         """Whether nothing would be lost by forgetting this stream."""
         rested = self._now() - self._used_at >= KEEP_S
@@ -134,6 +139,10 @@ class Stream:
         task = asyncio.create_task(self._run(source, options), name=f"stream {self.name}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def forget(self) -> None:
+        """Drops the person and the world: nobody comes back to them."""
+        self._solvers.forget()
 
     async def close(self) -> None:
         """Ends the publisher, if any, and waits for the stream's tasks."""

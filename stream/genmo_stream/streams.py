@@ -74,6 +74,14 @@ class Streams:
                 "try again when one ends, or raise max_streams",
                 retry_after_s=RETRY_AFTER_S,
             )
+        slots = self.estimator.engine.figures.slots
+        kept = sum(stream.live or stream.solving for stream in self if stream.name != name)
+        if kept >= slots:
+            raise ServerFull(
+                f"the model's {slots} places are taken, some by streams that ended just now; "
+                "try again in some seconds, or raise max_streams",
+                retry_after_s=RETRY_AFTER_S,
+            )
 
     def publish(self, name: str, source: FrameSource, options: PublishOptions) -> None:
         """Feeds a publisher's frames to its stream; an earlier publisher of it is ended."""
@@ -95,6 +103,7 @@ class Streams:
             for stream in self:
                 stream.report()
                 if stream.idle:
+                    stream.forget()
                     del self._streams[stream.name]
 
     def say_bye(self, reason: str) -> None:
