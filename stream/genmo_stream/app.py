@@ -228,7 +228,7 @@ def describe(stream: Stream) -> Mapping[str, object]:
         "fps_out": stream.fps_out,
         "received": stream.received,
         "dropped": stream.dropped,
-        "persons": len(stream.subjects),
+        "persons": stream.persons,
         "viewers": stream.hub.viewer_count,
         "latency_ms": {
             stage: {"p50": value.p50, "p95": value.p95}

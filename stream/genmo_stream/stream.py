@@ -49,7 +49,12 @@ class Stream:
     """A named stream; it outlives its publishers by KEEP_S, so that a reconnect resumes.
 
     Not thread-safe: lives on the event loop. The blocking stages run in threads of their own.
+
+    Attributes:
+        takes_publishers: whether a camera may publish to it.
     """
+
+    takes_publishers = True
 
     def __init__(
         self,
@@ -94,6 +99,11 @@ class Stream:
     def live(self) -> bool:
         """Whether a publisher is connected."""
         return self._source is not None
+
+    @property
+    def persons(self) -> int:
+        """How many viewers know of now."""
+        return len(self.subjects)
 
     @property
     def solving(self) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
+from typing import TypeVar
 
 from genmo_rt.estimate import Estimator
 from genmo_stream.errors import ServerFull
@@ -16,6 +17,9 @@ from genmo_stream.whip import PublishOptions
 RETRY_AFTER_S = 5
 REPORT_PERIOD_S = 1.0
 MAX_KNOWN = 256  # names kept at once, waiting ones included: a viewer may ask for any name
+
+
+Adopted = TypeVar("Adopted", bound=Stream)
 
 
 class Streams:
@@ -65,8 +69,13 @@ class Streams:
         """Whether a publisher may start on this name.
 
         Raises:
-            ServerFull: max_live other streams are live.
+            ServerFull: max_live other streams are live, or a take is played under this name.
         """
+        known = self.get(name)
+        if known is not None and not known.takes_publishers:
+            raise ServerFull(
+                f"'{name}' plays a take; publish under another name", retry_after_s=RETRY_AFTER_S
+            )
         others = sum(stream.live for stream in self if stream.name != name)
         if others >= self.max_live:
             raise ServerFull(
@@ -82,6 +91,12 @@ class Streams:
                 "try again in some seconds, or raise max_streams",
                 retry_after_s=RETRY_AFTER_S,
             )
+
+    def adopt(self, name: str, make: Callable[[Hub], Adopted]) -> Adopted:
+        """Puts a stream that isn't a camera's under this name, with a hub of its own."""
+        stream = make(Hub(name, server=self._server, listeners=self._listeners))
+        self._streams[name] = stream
+        return stream
 
     def publish(self, name: str, source: FrameSource, options: PublishOptions) -> None:
         """Feeds a publisher's frames to its stream; an earlier publisher of it is ended."""
