@@ -129,7 +129,7 @@ def at_30_fps(
     quat = rotmat_to_quat_xyzw(torch.from_numpy(np.ascontiguousarray(rotmat))).numpy()
     flips = (quat[1:] * quat[:-1]).sum(-1, keepdims=True) < 0
     quat[1:] *= np.where(np.cumsum(flips, axis=0) % 2 == 1, -1, 1)
-    times = np.arange(int((len(quat) - 1) * FPS / fps + 1e-6) + 1) * fps / FPS
+    times = np.arange(int((len(quat) - 1) * FPS / fps + 1e-3) + 1) * fps / FPS
     before = np.minimum(times.astype(np.int64), len(quat) - 1)
     after = np.minimum(before + 1, len(quat) - 1)
     share = times - before

@@ -6,12 +6,13 @@ from itertools import islice
 import pytest
 import torch
 
-from genmo_rt.data.augment import PLAIN
+from genmo_rt.data.augment import PLAIN, AugmentConfig
 from genmo_rt.data.batch import TrainingBatch
 from genmo_rt.data.cameras import CameraConfig
 from genmo_rt.data.loader import LoaderConfig, batches, heldout
 from genmo_rt.data.observe import CLEAN
 from genmo_rt.errors import InputError
+from genmo_rt.rotation import rotmat_to_axis_angle
 from tests.genmo_rt.data.tiny_clips import BODY
 from tests.genmo_rt.data.tiny_dataset import tiny_dataset
 
@@ -167,3 +168,41 @@ def test_clean_observations_are_the_true_pixels() -> None:
     drawn = next(batches(tiny_dataset(), config, seed=0))
     at = drawn.present
     torch.testing.assert_close(drawn.pixels[at], drawn.landmarks_px[at])
+
+
+def test_captured_samples_alone_have_texts_and_music() -> None:
+    config = replace(CONFIG, captured=1.0)
+    drawn = next(batches(tiny_dataset(), config, seed=0))
+    assert drawn.texts.tokens.shape == (B, 2, drawn.texts.mask.shape[2], 384)
+    assert drawn.texts.mask[:, 0].any(-1).all()
+    assert drawn.music.value.shape == (B, T, 1, 35)
+    assert drawn.music.mask.any()
+    none = next(batches(tiny_dataset(), replace(CONFIG, captured=0.0), seed=0))
+    assert not none.texts.mask.any()
+    assert not none.music.mask.any()
+
+
+def test_captured_samples_keep_their_poses() -> None:
+    hard = AugmentConfig(mirror=0, retime=0, hold=0, recombine=1.0, wiggle=1.0, act=1.0)
+    config = replace(CONFIG, augment=hard, captured=0.5)
+    bend = 0.55  # radians: more than the knees of the dataset ever have
+    drawn = next(batches(tiny_dataset(), replace(config, batch_size=32), seed=0))
+    said = drawn.texts.mask.any(-1).any(-1)
+    knee = rotmat_to_axis_angle(drawn.rotmat_cam[:, :, 4]).norm(dim=-1).amax(1)
+    assert (knee[said] < bend).all()
+    assert (knee[~said] > bend).any()
+
+
+def test_texts_windows_lie_within_the_sample() -> None:
+    drawn = next(batches(tiny_dataset(), replace(CONFIG, captured=1.0, batch_size=64), seed=3))
+    span, said = drawn.texts.span, drawn.texts.mask.any(-1)
+    assert (span[said][:, 0] >= 0).all()
+    assert (span[said][:, 1] <= T).all()
+    assert (span[said][:, 1] > span[said][:, 0]).all()
+    assert said[:, 1].any()
+
+
+def test_a_batch_moves_with_all_it_holds() -> None:
+    drawn = next(batches(tiny_dataset(), CONFIG, seed=0)).to("meta")
+    assert all(value.device.type == "meta" for value in _tensors(drawn))
+    assert drawn.music.mask.device.type == "meta"
