@@ -1,14 +1,16 @@
 """The losses are zero at the truth, grow away from it, and ignore what has no truth."""
 
 from dataclasses import fields, replace
+from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
 from genmo_rt import motion
 from genmo_rt.conditions import Conditions, from_landmarks
 from genmo_rt.data.batch import TrainingBatch
-from genmo_rt.losses import Losses, estimation_losses, true_motion, true_view
+from genmo_rt.losses import WEIGHTS, Losses, estimation_losses, true_motion, true_view
 from genmo_rt.motion import SLICES, MotionStats
 from genmo_rt.smpl import load_body
 from tests.genmo_rt.tiny_batch import tiny_batch
@@ -91,3 +93,44 @@ def test_frames_before_the_first_sight_and_padding_have_no_loss() -> None:
     x[:, :5] += 1.0
     x[:, 20:] += 1.0
     assert _losses(x, batch).total() < 1e-3
+
+
+def test_a_velocity_that_is_off_leads_the_root_astray_by_a_second_of_it() -> None:
+    batch = tiny_batch(length=40)
+    x = _perfect(batch)
+    x[..., SLICES["root_vel"]][..., 2] += 0.5
+    losses = _losses(x, batch)
+    assert losses.trajectory.item() == pytest.approx(WEIGHTS["trajectory"] * 0.5, rel=0.1)
+    assert losses.root_vel.item() == pytest.approx(WEIGHTS["root_vel"] * 0.5, rel=1e-3)
+
+
+def test_a_heavier_shape_moves_the_surface_and_not_the_joints() -> None:
+    batch = tiny_batch()
+    x = _perfect(batch)
+    x[..., SLICES["betas"]][..., 1] += 2.0  # weight: bones unchanged
+    losses = _losses(x, batch)
+    assert losses.joints < 1e-3
+    assert losses.vertices > 4 * losses.joints
+
+
+def test_the_loss_of_a_batch_is_the_mean_of_its_halves() -> None:
+    batch = tiny_batch()
+    confidence = batch.confidence.clone()
+    confidence[0, :18] = 0  # the first clip has fewer frames that count
+    batch = replace(batch, confidence=confidence)
+    x = 0.9 * _perfect(batch)
+    conditions = _told(batch)
+
+    def of(clips: slice) -> float:
+        part = type(batch)(*(_cut(getattr(batch, name), clips) for name in type(batch).__slots__))
+        told = _told(part)
+        return estimation_losses(x[clips], part, told, NOW[clips], STATS, BODY).total().item()
+
+    whole = estimation_losses(x, batch, conditions, NOW, STATS, BODY).total().item()
+    assert whole == pytest.approx((of(slice(0, 1)) + of(slice(1, 2))) / 2, rel=1e-4)
+
+
+def _cut(value: Any, clips: slice) -> Any:
+    if isinstance(value, Tensor):
+        return value[clips]
+    return type(value)(*(getattr(value, name)[clips] for name in type(value).__slots__))

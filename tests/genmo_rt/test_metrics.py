@@ -4,12 +4,17 @@ import torch
 
 from genmo_rt.metrics import (
     acceleration_error,
+    fit,
     foot_speed_at_rest,
     jitter,
     mpjpe,
     pa_mpjpe,
     procrustes,
+    pve,
     root_error,
+    rte,
+    w_mpjpe,
+    wa_mpjpe,
 )
 from genmo_rt.rotation import axis_angle_to_rotmat
 
@@ -57,3 +62,53 @@ def test_foot_speed_counts_standing_feet_only() -> None:
 
 def test_root_error_is_in_millimetres() -> None:
     assert root_error(torch.tensor([0.0, 0.0, 3.0]), torch.tensor([0.0, 0.0, 3.1])) > 99.0
+
+
+def _walk(frames: int) -> torch.Tensor:
+    """(frames, 24, 3) somebody who goes straight on at 1.5 m/s."""
+    time = torch.arange(frames, dtype=torch.float64)[:, None, None] / 30
+    return _joints(24) + time * torch.tensor([0.0, 0.0, 1.5], dtype=torch.float64)
+
+
+def test_surface_error_is_that_of_points_about_the_roots() -> None:
+    truth = _joints(2, 50)
+    estimate = truth + 3.0
+    roots = torch.zeros(2, 3, dtype=torch.float64) + 3.0, torch.zeros(2, 3, dtype=torch.float64)
+    assert pve(estimate, truth, roots).max() < 1e-9
+    estimate[..., 0] += 0.02
+    assert torch.allclose(pve(estimate, truth, roots), torch.tensor(20.0).double())
+
+
+def test_world_errors_forget_place_heading_and_size() -> None:
+    truth = _walk(150)
+    turn = axis_angle_to_rotmat(torch.tensor([0.0, 1.0, 0.0], dtype=torch.float64))
+    moved = 1.1 * truth @ turn.mT + 4.0
+    assert w_mpjpe(moved, truth).max() < 1e-6
+    assert wa_mpjpe(moved, truth).max() < 1e-6
+
+
+def test_w_mpjpe_starts_anew_every_hundred_frames_and_grows_with_drift() -> None:
+    truth = _walk(150)
+    drift = torch.arange(150, dtype=torch.float64)[:, None, None] * torch.tensor([0.001, 0, 0])
+    error = w_mpjpe(truth + drift, truth)
+    assert error[:2].max() < 1.0
+    assert error[100:102].max() < 1.0
+    assert error[99] > 90
+    # The whole segment shares it out: never more than the drift itself, in the mean far less.
+    assert wa_mpjpe(truth + drift, truth).mean() < 0.5 * error.mean()
+
+
+def test_rte_is_the_error_of_the_path_over_its_length() -> None:
+    straight = torch.zeros(4, 3, dtype=torch.float64)
+    straight[:, 0] = torch.arange(4.0)
+    assert rte(straight + 7.0, straight).max() < 1e-9
+    shorter = straight * 0.8  # keeps its size: ends 0.3 m short on both sides of 3 m
+    torch.testing.assert_close(
+        rte(shorter, straight), torch.tensor([10.0, 10 / 3, 10 / 3, 10.0]).double()
+    )
+
+
+def test_a_rigid_fit_keeps_the_size() -> None:
+    truth = _joints(24)
+    assert fit(2 * truth, truth, scaled=False).scale.item() == 1.0
+    assert abs(fit(2 * truth, truth).scale.item() - 0.5) < 1e-12
