@@ -75,6 +75,9 @@ def _add_build(parts: Commands) -> None:
         "--bvh-unit", type=float, metavar="METRES", help="of the .bvh files; found out if not given"
     )
     parser.add_argument(
+        "--asf", type=Path, metavar="DIR", help="a folder of .asf with .amc at 120 fps beside them"
+    )
+    parser.add_argument(
         "--body", type=Path, metavar="SMPL", help="your SMPL file: the performers' own bones"
     )
     parser.add_argument(
@@ -109,6 +112,7 @@ def _others(args: argparse.Namespace) -> "Iterator[Clip]":
     """The clips of every other set that was named."""
     from genmo_rt.data.loaders.aist import read_aist
     from genmo_rt.data.loaders.amass import read_amass
+    from genmo_rt.data.loaders.asf import read_asf
     from genmo_rt.data.loaders.bvh import read_bvh
     from genmo_rt.data.loaders.emdb import read_emdb
     from genmo_rt.data.loaders.humanml3d import read_humanml3d
@@ -136,6 +140,8 @@ def _others(args: argparse.Namespace) -> "Iterator[Clip]":
             raise InputError(f"--bvh is {args.bvh}; expected a folder with .bvh files")
         for path in paths:
             yield read_bvh(path, unit_m=args.bvh_unit)
+    if args.asf:
+        yield from read_asf(args.asf)
 
 
 def _show(args: argparse.Namespace) -> int:

@@ -200,7 +200,7 @@ def test_a_pickle_that_would_run_code_is_refused_by_what_it_asks_for(
         "P0/00_x/P0_00_x_data.pkl",
     ):
         _pickled(tmp_path / path, {"smpl": _Evil()})
-    with pytest.raises(FileFormatError, match="asks for __builtin__.print"):
+    with pytest.raises(FileFormatError, match=r"asks for __builtin__\.print"):
         list(read(tmp_path, Bodies()))
 
 
