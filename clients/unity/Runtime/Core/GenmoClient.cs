@@ -204,6 +204,7 @@ namespace GenmoRT
 
         string Refuse(string reason)
         {
+            LastError = reason; // before the state: whoever sees the state asks why
             State = ClientState.Refused;
             return reason;
         }
