@@ -16,6 +16,7 @@ from torch import Tensor
 
 from genmo_kernels.backend import choose_backend
 from genmo_kernels.ring_decode.api import ring_decode
+from genmo_kernels.windowed_attention.reference import rope_table
 from genmo_rt.arena import Arena
 from genmo_rt.folding import Folded
 from genmo_rt.motion import MOTION_WIDTH
@@ -114,6 +115,9 @@ class Bucketed:
         self._host_rows = torch.full((most,), -1, dtype=torch.int64, pin_memory=pin)
         self._host_inputs = torch.zeros(most, folded.inputs, pin_memory=pin)
         self._host_outputs = torch.zeros(most, MOTION_WIDTH, pin_memory=pin)
+        # Graphs read the tables where they lie: they must not go before the graphs.
+        _, _, _, window, head_dim = arena.keys.shape
+        self._tables = rope_table(2 * window, head_dim, torch.float32, device)
         with torch.inference_mode():
             self._replay = {size: capture(self._step(size)) for size in reversed(self._buckets)}
 
@@ -165,7 +169,7 @@ class Bucketed:
             return out.flatten(1)
 
         def step() -> None:
-            slots = torch.where(rows < 0, arena.scratch, rows)
+            slots = rows.masked_fill(rows < 0, arena.scratch)
             x = _through(folded, folded.tokens(inputs, arena.delay[slots]), attend)
             out = folded.head(x).float()[:, None]
             outputs.copy_(arena.average_shapes(out, inputs[:, -1:], slots)[:, 0])
