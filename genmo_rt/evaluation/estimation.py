@@ -4,6 +4,7 @@ The model's own output is scored, before rays, smoothing and feet: what a user g
 world is where its velocities lead, as GENMO and GVHMR evaluate it.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
@@ -14,6 +15,7 @@ from genmo_rt import metrics, motion
 from genmo_rt.checkpoint import Checkpoint
 from genmo_rt.clock import TICK_HZ
 from genmo_rt.data.batch import TrainingBatch
+from genmo_rt.errors import InputError
 from genmo_rt.generation_losses import in_world
 from genmo_rt.losses import turn
 from genmo_rt.motion import SLICES, MotionStats, View
@@ -64,6 +66,8 @@ def score_estimation(
     Args:
         window: (left, right); None for the live one.
         delay: R of the live window.
+    Raises:
+        InputError: there is no clip whose truth has all of the scored joints.
     """
     found: dict[str, list[Tensor]] = {field.name: [] for field in fields(EstimationScores)}
     for batch in batches:
@@ -84,9 +88,11 @@ def score_estimation(
                     truth.clip(clip, at),
                     batch.contacts[clip, :ahead][at],
                 )
-    return EstimationScores(
-        **{name: float(torch.cat(values).nanmean()) for name, values in found.items()}
-    )
+    if not found["mpjpe"]:
+        raise InputError(
+            "no held-out clip has all of the scored joints; expected one with wrists and ankles"
+        )
+    return EstimationScores(**{name: _mean(values) for name, values in found.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +134,11 @@ def _true(batch: TrainingBatch, body: Body, frames: int) -> _Posed:
     surface = body.sparse(SURFACE_POINTS).surface(rotmat, joints, shape)
     world = joints @ batch.R_c2w.mT[:, None]
     return _Posed(joints, surface, world)
+
+
+def _mean(values: list[Tensor]) -> float:
+    """The mean of what is known; nan where no clip had it."""
+    return float(torch.cat(values).nanmean()) if values else math.nan
 
 
 def _score(found: dict[str, list[Tensor]], mine: _Posed, right: _Posed, contacts: Tensor) -> None:
