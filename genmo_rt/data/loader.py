@@ -1,6 +1,6 @@
 """Endless seeded training batches, and the held-out set that stays the same for ever."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -45,12 +45,15 @@ class LoaderConfig:
         captured: share whose motion stays as it was captured but for mirroring, speed and shape.
             Only of these is anything said, and only to these does music play: what the others do
             is no longer what their clip shows.
+        rare: how much more often captured samples show rare actions than frames do: 0 as often,
+            1 each action as often as any other.
     """
 
     batch_size: int = 32
     length: int = 180
     told_intrinsics: float = 0.5
     captured: float = 0.4
+    rare: float = 0.5
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     camera: CameraConfig = field(default_factory=CameraConfig)
     noise: NoiseConfig = field(default_factory=NoiseConfig)
@@ -72,20 +75,23 @@ def batches(
     chosen = np.flatnonzero(dataset.held_out == (split == "held_out"))
     if not len(chosen):
         raise InputError(f"the dataset has no clips in the {split} split")
-    mass = dataset.lengths[chosen] * dataset.weights[chosen].astype(np.float64)
+    mass: NDArray[np.float64] = dataset.lengths[chosen] * dataset.weights[chosen].astype(float)
+    evened = _evened(mass, [dataset.labels[clip] for clip in chosen], config.rare)
     random = torch.Generator().manual_seed(seed)
     numpy_random = np.random.default_rng(seed)
 
-    def clips(count: int) -> NDArray[np.int64]:
-        return chosen[numpy_random.choice(len(chosen), count, p=mass / mass.sum())]
+    def clips(count: int, weigh: NDArray[np.float64]) -> NDArray[np.int64]:
+        return chosen[numpy_random.choice(len(chosen), count, p=weigh / weigh.sum())]
 
     while True:
-        chosen_clips = clips(config.batch_size)
         captured = chance(config.batch_size, config.captured, random)
+        chosen_clips = np.where(
+            captured.numpy(), clips(config.batch_size, evened), clips(config.batch_size, mass)
+        )
         motions = draw_motions(dataset, chosen_clips, config.length, config.augment, random)
         if config.augment.recombine > 0:
             upper = draw_motions(
-                dataset, clips(config.batch_size), config.length, config.augment, random
+                dataset, clips(config.batch_size, mass), config.length, config.augment, random
             )
             mixed = chance(config.batch_size, config.augment.recombine, random)
             motions = recombine(motions, upper, mixed & ~captured)
@@ -94,6 +100,14 @@ def batches(
         motions = deform(motions, body, config.augment, random, spared=captured)
         told = _tell(dataset, chosen_clips, motions, mirrored, captured, random)
         yield render(motions, told, body, config, random)
+
+
+def _evened(mass: NDArray[np.float64], labels: Sequence[str], rare: float) -> NDArray[np.float64]:
+    """What clips weigh when the share of an action is raised to the power of 1 − rare."""
+    names = np.array(labels)
+    total = np.array([mass[names == name].sum() for name in labels])
+    evened: NDArray[np.float64] = mass * (total / mass.sum()) ** -rare
+    return evened
 
 
 def heldout(

@@ -206,3 +206,21 @@ def test_a_batch_moves_with_all_it_holds() -> None:
     drawn = next(batches(tiny_dataset(), CONFIG, seed=0)).to("meta")
     assert all(value.device.type == "meta" for value in _tensors(drawn))
     assert drawn.music.mask.device.type == "meta"
+
+
+def test_rare_actions_are_shown_more_often_to_those_who_are_told_of_them() -> None:
+    dataset = replace(
+        tiny_dataset(clips=8),
+        labels=("run",) + ("walk",) * 7,
+        shape=torch.eye(8, 10).numpy(),  # tells the clips apart
+        held_out=torch.zeros(8, dtype=torch.bool).numpy(),
+    )
+    plain = replace(PLAIN, mirror=0.0)
+
+    def runs(rare: float) -> float:
+        config = LoaderConfig(batch_size=400, length=2, augment=plain, captured=1.0, rare=rare)
+        return float((next(batches(dataset, config, seed=0)).shape[:, 0] > 0).float().mean())
+
+    assert abs(runs(0.0) - 1 / 8) < 0.05
+    assert abs(runs(1.0) - 1 / 2) < 0.08
+    assert runs(0.0) + 0.05 < runs(0.5) < runs(1.0) - 0.05
