@@ -85,9 +85,10 @@ def nv12_crop(
         colour.black, colour.luma, colour.chroma,
         colour.red_v, colour.green_u, colour.green_v, colour.blue_u,
     ]  # fmt: skip
-    return _crop(
+    crops: Tensor = _crop(
         luma, chroma, maps, frames, size, layout == "i420", numbers, scale, shift, dtype
-    )  # fmt: skip
+    )
+    return crops
 
 
 def _check_planes(luma: Tensor, chroma: Tensor, layout: Layout) -> None:

@@ -55,17 +55,16 @@ def nv12_crop(
         covered * _bilinear((plane.to(maps.dtype) - 128) * colour.chroma, frame, *at)
         for plane in (u, v)
     )
-    rgb = torch.stack(
-        (
-            bright + colour.red_v * red,
-            bright + colour.green_u * blue + colour.green_v * red,
-            bright + colour.blue_u * blue,
-        ),
-        dim=1,
-    ).clamp(0, 1)
-    rgb = torch.where(inside[:, None], rgb, 0)
-    each = (3, 1, 1)
-    return rgb * maps.new_tensor(scale).view(each) + maps.new_tensor(shift).view(each)
+    channels = (
+        bright + colour.red_v * red,
+        bright + colour.green_u * blue + colour.green_v * red,
+        bright + colour.blue_u * blue,
+    )
+    normalised = [
+        torch.where(inside, channel.clamp(0, 1), 0) * factor + offset
+        for channel, factor, offset in zip(channels, scale, shift, strict=True)
+    ]
+    return torch.stack(normalised, dim=1)
 
 
 def _bilinear(plane: Tensor, frame: Tensor, y: Tensor, x: Tensor) -> Tensor:

@@ -15,6 +15,10 @@ from torch import Tensor
 from genmo_kernels.nv12_crop.colour import Colour
 
 BLOCK, WARPS = 256, 4
+SIZES = (
+    "count", "luma_frame", "luma_row", "chroma_frame", "chroma_row", "step", "v_offset",
+    "height", "width", "out_height", "out_width",
+)  # fmt: skip
 
 
 @triton.jit
@@ -24,7 +28,7 @@ def _sample(plane, row, column, row_stride, step, m):
     return tl.load(p_plane, mask=m, other=0).to(tl.float32)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=SIZES)
 def nv12_crop_kernel(
     luma, chroma, maps, frames, out,
     count, luma_frame, luma_row, chroma_frame, chroma_row, step, v_offset,

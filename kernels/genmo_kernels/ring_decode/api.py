@@ -22,7 +22,8 @@ def ring_decode(
     """Caches new tokens of S streams and attends with each to its last W, itself included.
 
     Equals windowed attention with left = W - 1, right = 0 over the whole stream. `tick` isn't
-    moved on: all layers of a step share it, the caller adds N after the last.
+    moved on: all layers of a step share it, the caller adds N after the last. It changes its
+    arguments and is for inference: no gradient is defined.
 
     Args:
         qkv: (S, 3, H, D) contiguous, one new token per stream, not yet rotated; or
@@ -67,11 +68,14 @@ def ring_decode(
 
 def _check(qkv: Tensor, keys: Tensor, values: Tensor, tick: Tensor) -> None:
     """Runs in every layer of every step: few attributes, the names come when something is off."""
-    if qkv.dim() not in (4, 5) or qkv.shape[-3] != 3 or qkv.shape[-1] % 2:
+    size = qkv.shape
+    if len(size) not in (4, 5) or size[-3] != 3 or size[-1] % 2 or 0 in size[-2:]:
         raise ValueError(
             f"qkv has shape {tuple(qkv.shape)}; expected (S, 3, H, D) or (S, N, 3, H, D), D even"
         )
-    *_, heads, head_dim = qkv.shape
+    if not qkv.is_floating_point():
+        raise ValueError(f"qkv has dtype {qkv.dtype}; expected a floating-point one")
+    *_, heads, head_dim = size
     shape = keys.shape
     if len(shape) != 4 or shape[1] != heads or shape[2] < 1 or shape[3] != head_dim:
         raise ValueError(
@@ -147,6 +151,8 @@ def _decode(
     from genmo_kernels.ring_decode import triton
 
     check_kernel_input(triton.ring_decode_kernel, qkv=qkv, keys=keys, values=values)
+    if bias is not None:
+        check_kernel_input(triton.ring_decode_kernel, bias=bias)
     return triton.ring_decode(qkv, bias, keys, values, tick, rows, cos, sin)
 
 

@@ -46,7 +46,7 @@ def _angles(cos, sin, position, o_d, m_d, D: tl.constexpr):
     return b_cos, tl.where(o_d < HALF, -b_sin, b_sin)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=("slots",))
 def ring_decode_kernel(
     qkv, bias, keys, values, tick, rows, cos, sin, out, slots, scale,
     N: tl.constexpr, H: tl.constexpr, W: tl.constexpr, D: tl.constexpr, BW: tl.constexpr,

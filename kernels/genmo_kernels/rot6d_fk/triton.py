@@ -165,7 +165,7 @@ def _store_local_gradient(d_rot6d, rot6d, o, m, g):
     _store_vector(d_rot6d, o + 3, m, _minus(b_du, _scaled(b_x, b_across)))
 
 
-@triton.jit
+@triton.jit(do_not_specialize=("poses", "rest_stride"))
 def forward_kernel(
     rot6d, root, rest, parents, rotmat, joints, poses, rest_stride,
     J: tl.constexpr, B: tl.constexpr,
@@ -188,7 +188,7 @@ def forward_kernel(
         _store_vector(joints, o_j * 3, m_n, b_at)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=("poses", "rest_stride"))
 def backward_kernel(
     rot6d, rest, parents, rotmat, d_rotmat, d_joints, owed, d_rot6d, d_root, d_rest,
     poses, rest_stride, J: tl.constexpr, B: tl.constexpr,

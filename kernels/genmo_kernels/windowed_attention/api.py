@@ -64,7 +64,7 @@ def windowed_attention(
 
 def _check(qkv: Tensor, left: int, right: int, cu_seqlens: Tensor | None) -> None:
     dims, expected = (5, "(B, L, 3, H, D)") if cu_seqlens is None else (4, "(T, 3, H, D)")
-    if qkv.dim() != dims or qkv.shape[-3] != 3 or qkv.shape[-1] % 2:
+    if qkv.dim() != dims or qkv.shape[-3] != 3 or qkv.shape[-1] % 2 or 0 in qkv.shape[-2:]:
         raise ValueError(f"qkv has shape {tuple(qkv.shape)}; expected {expected} with D even")
     if not qkv.is_floating_point():
         raise ValueError(f"qkv has dtype {qkv.dtype}; expected a floating-point one")

@@ -49,7 +49,8 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, rows: slice, left: int, right: int)
     seen = (distance >= -left) & (distance <= right)
     scores = q[:, :, rows] @ k[:, :, keys].transpose(-1, -2) * q.shape[-1] ** -0.5
     weight = scores.masked_fill(~seen, -torch.inf).softmax(-1).to(v.dtype)
-    return weight @ v[:, :, keys]
+    out: Tensor = weight @ v[:, :, keys]
+    return out
 
 
 def windowed_attention_packed(qkv: Tensor, cu_seqlens: Tensor, left: int, right: int) -> Tensor:

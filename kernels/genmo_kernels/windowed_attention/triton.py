@@ -27,6 +27,7 @@ import triton.language as tl
 from torch import Tensor
 
 LOG2_E = 1.4426950408889634
+SIZES = ("sequences", "tokens", "left", "right")  # one machine code for all of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,7 @@ def _store_unrotated(
     _store(x, b_back_too, start, o_t, m_t, column + HALF, ROW, HALF)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=SIZES)
 def forward_kernel(
     qkv, o, lse, cu_seqlens, cos, sin, sequences, tokens, left, right, scale,
     H: tl.constexpr, D: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr, STEPS: tl.constexpr,
@@ -176,7 +177,7 @@ def forward_kernel(
     tl.store(p_lse, b_m + tl.log2(b_l), mask=m_i)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=SIZES)
 def query_gradient_kernel(
     qkv, o, do, lse, delta, dqkv, cu_seqlens, cos, sin,
     sequences, tokens, left, right, scale, scale_gradient,
@@ -216,7 +217,7 @@ def query_gradient_kernel(
     _store_unrotated(dqkv, b_dq1, b_dq2, cos, sin, start, o_i, m_i, i_h * D, ROW, D)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=SIZES)
 def key_gradient_kernel(
     qkv, do, lse, delta, dqkv, cu_seqlens, cos, sin,
     sequences, tokens, left, right, scale, scale_gradient,
