@@ -1,30 +1,37 @@
 """Takes: what is in them, what survives a crash or a full disk, and that no picture gets in."""
 
+import asyncio
 import errno
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from genmo_rt.errors import FileFormatError, InputError
 from genmo_rt.estimate import Estimator
 from genmo_rt.formats.npz import read_npz
+from genmo_rt.keypoints import Keypoints
 from genmo_rt.rotation import angle_between, axis_angle_to_rotmat, quat_xyzw_to_rotmat
 from genmo_stream.errors import NoRoom, TakeBusy, TakeError, UnknownTake
+from genmo_stream.frame import Frame
 from genmo_stream.hub import Hub
+from genmo_stream.ingest import FrameSource, SourceEnded
+from genmo_stream.streams import Streams
 from genmo_stream.takes import TakeInfo, TakeLimits, Takes, read_take
 from genmo_stream.takes.export import ExportOptions, export_take, file_stem
 from genmo_stream.takes.records import MAGIC, PERSON, SIGHTING, SOLVED, Kind, read_records
 from genmo_stream.takes.solve import comparison_table, solve_take
 from genmo_stream.takes.take import FILE_NAME
 from genmo_stream.takes.writer import TakeWriter
+from genmo_stream.whip import PublishOptions
 from genmo_stream.wire import pose_from_json
 from tests.genmo_rt import walk
-from tests.genmo_stream.recorded import Live, record_walk
+from tests.genmo_stream.recorded import START_US, Live, record_walk
 
 Recorded = tuple[Takes, TakeInfo, Live]
 
@@ -127,6 +134,69 @@ def test_no_byte_of_a_take_can_be_of_a_picture(two: Recorded) -> None:
                     assert len(json.loads(record.payload)) <= 4
     assert size == info.bytes == (folder / FILE_NAME).stat().st_size
     assert max(SIGHTING.itemsize, PERSON.itemsize, SOLVED.itemsize) < 1000  # less than 18x18 RGB
+
+
+class NoiseCamera:
+    """A publisher whose pictures are noise that nothing else can look like."""
+
+    def __init__(self, count: int) -> None:
+        rng = np.random.default_rng(5)
+        self.images = [rng.integers(0, 256, (72, 128, 3), np.uint8) for _ in range(count)]
+        self.received = self.dropped = 0
+        self.fps_in = 30.0
+        self.last_media_monotonic = 0.0
+
+    async def next(self) -> Frame:
+        """The next picture, a thirtieth of a second on."""
+        if self.received == len(self.images):
+            raise SourceEnded("the publisher left")
+        t_us = START_US + round(self.received * 1e6 / 30)
+        image = self.images[self.received].copy()
+        self.received += 1
+        return Frame(image, self.received - 1, t_us, "arrival", 1.0)
+
+    async def close(self) -> None:
+        """Nothing to give back."""
+
+
+class WalkerStage:
+    """A 2D stage that sees the walker in whatever picture."""
+
+    def detect(self, image: NDArray[np.uint8], t_us: int) -> Keypoints | None:
+        """The walker at that time."""
+        return walk.seen((t_us - START_US) / 1e6)
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+def test_no_frame_of_video_is_on_the_disk(tmp_path: Path, estimator: Estimator) -> None:
+    """Not one run of 12 bytes of any picture that went through, by rows, columns or channels."""
+    takes = Takes(tmp_path / "takes", body="builtin", limits=TakeLimits(min_free=0))
+    camera = NoiseCamera(30)
+
+    async def main() -> TakeInfo:
+        streams = Streams(estimator, WalkerStage, max_live=1)
+        streams.listen(takes)
+        info = takes.start(streams.open("camera").hub)
+        streams.publish("camera", cast(FrameSource, camera), PublishOptions())
+        async with asyncio.timeout(20):
+            while takes.get(info.id).frames < len(camera.images):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        await streams.close()
+        return takes.stop(info.id)
+
+    info = asyncio.run(main())
+    assert info.frames == 30
+    assert len(takes.read(info.id).clip(1).pelvis) >= 28  # it was a take of something
+    on_disk = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    pieces = set()
+    for image in camera.images:
+        for view in (image, image.transpose(1, 0, 2), image.transpose(2, 0, 1), image[..., ::-1]):
+            content = view.tobytes()
+            pieces |= {content[at : at + 12] for at in range(0, len(content) - 12, 997)}
+    assert len(pieces) > 3000
+    assert not any(piece in on_disk for piece in pieces)
 
 
 # ---- crashes and disks ---------------------------------------------------------------------------
