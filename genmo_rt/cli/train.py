@@ -85,6 +85,7 @@ def _train(args: argparse.Namespace) -> int:
     from genmo_rt.device import resolve_device
     from genmo_rt.model import PRESETS
     from genmo_rt.training.config import TrainConfig
+    from genmo_rt.training.logs import draws_curves
     from genmo_rt.training.run import train
     from genmo_rt.training.trainer import Place
 
@@ -126,6 +127,11 @@ def _train(args: argparse.Namespace) -> int:
         if distributed.is_initialized():
             distributed.destroy_process_group()
     print(f"{args.out / 'model.safetensors'}: {trainer.steps} steps")
+    print(
+        f"curves: tensorboard --logdir {args.out}"
+        if draws_curves()
+        else f"{args.out / 'log.jsonl'} has the losses; pip install 'genmo-rt[train]' for curves"
+    )
     return 0
 
 

@@ -9,17 +9,18 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 
-class RunLog:
-    """Rows of named numbers in `folder`/log.jsonl, and as curves in `folder`/tensorboard.
+def draws_curves() -> bool:
+    """Whether the tensorboard package is installed; without it there is the log alone."""
+    return find_spec("tensorboard") is not None
 
-    Attributes:
-        curves: False where the tensorboard package isn't installed: then there is the log alone.
-    """
+
+class RunLog:
+    """Rows of named numbers in `folder`/log.jsonl, and as curves in `folder`/tensorboard."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "log.jsonl"
         self._folder = folder / "tensorboard"
-        self.curves = find_spec("tensorboard") is not None
+        self._curves = draws_curves()
         self._writer: SummaryWriter | None = None
 
     def write(self, group: str, step: int, elapsed_s: float, values: dict[str, float]) -> None:
@@ -34,7 +35,7 @@ class RunLog:
         at = {"step": step, "minutes": round(elapsed_s / 60, 2), "of": group}
         with self._path.open("a") as log:
             log.write(json.dumps(at | {k: round(v, 5) for k, v in values.items()}) + "\n")
-        if self.curves:
+        if self._curves:
             writer = self._open()
             for name, value in values.items():
                 writer.add_scalar(f"{group}/{name}".replace(" ", "_"), value, step)
