@@ -109,8 +109,8 @@ def _read(path: Path) -> tuple[Array, int]:
         samples, sample_rate = soundfile.read(path, dtype="float32", always_2d=True)
     except soundfile.SoundFileError as error:
         raise FileFormatError(
-            f"{path} can't be read as sound ({error}); {EXPECTED}. Others can be converted: "
-            f"ffmpeg -i {path.name} {path.stem}.wav"
+            f"{path} can't be read as sound ({error}); {EXPECTED} "
+            "(others can be converted: ffmpeg -i SOUND OUT.wav)"
         ) from error
     if len(samples) == 0:
         raise FileFormatError(f"{path} has no sound in it; {EXPECTED}")

@@ -38,7 +38,6 @@ def add(commands: Commands) -> None:
     asked.add_argument(
         "--text",
         action="append",
-        default=[],
         metavar="TEXT[@START-END]",
         help="what the person does, from START to END seconds (the whole clip); may be repeated",
     )
@@ -164,12 +163,13 @@ def _timeline_of_flags(args: argparse.Namespace) -> "Timeline":
         text_end_s,
     )
 
+    texts: list[str] = args.text or []
     keyframes = read_keyframes(args.keyframes) if args.keyframes else ()
     heard = music_frames(args.music) if args.music else 0
     if args.seconds is not None:
         length = frames_of(args.seconds)
     else:
-        ends = [text_end_s(text) for text in args.text]
+        ends = [text_end_s(text) for text in texts]
         length = max(
             *(0 if end is None else frames_of(end) for end in ends),
             *(keyframe.frame + 1 for keyframe in keyframes),
@@ -179,7 +179,7 @@ def _timeline_of_flags(args: argparse.Namespace) -> "Timeline":
         )
     return Timeline(
         length=length,
-        texts=tuple(parse_text(text, length) for text in args.text),
+        texts=tuple(parse_text(text, length) for text in texts),
         music=(FileInterval(args.music, 0, min(length, heard)),) if args.music else (),
         keyframes=keyframes,
         blend=args.blend,
