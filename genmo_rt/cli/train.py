@@ -105,8 +105,9 @@ def _train(args: argparse.Namespace) -> int:
     loading = LoaderConfig(batch_size=args.clips, length=args.frames)
     sources = _sources(dataset, loading, config.seed)
     columns = (BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    first = Place.here().rank == 0
     try:
-        with Progress(*columns, console=Console(stderr=True), disable=Place.here().rank > 0) as bar:
+        with Progress(*columns, console=Console(stderr=True), disable=not first) as bar:
             task = bar.add_task("training", total=1.0)
 
             def show(trainer: "Trainer", step: "Step") -> None:
@@ -126,6 +127,8 @@ def _train(args: argparse.Namespace) -> int:
     finally:
         if distributed.is_initialized():
             distributed.destroy_process_group()
+    if not first:
+        return 0
     print(f"{args.out / 'model.safetensors'}: {trainer.steps} steps")
     print(
         f"curves: tensorboard --logdir {args.out}"
@@ -159,6 +162,7 @@ def _sources(dataset: "Dataset", loading: "LoaderConfig", seed: int) -> "Sources
     from genmo_rt.data.loader import LoaderConfig, batches, heldout
     from genmo_rt.smpl import load_body
     from genmo_rt.training.run import CAPTURED, HELD_OUT_FRAMES, Sources
+    from genmo_rt.training.trainer import Place
 
     body = load_body()
 
@@ -171,5 +175,5 @@ def _sources(dataset: "Dataset", loading: "LoaderConfig", seed: int) -> "Sources
         estimation=numbered(loading),
         generation=numbered(described),
         guided=numbered(described),
-        held_out=heldout(dataset, scored, body=body),
+        held_out=heldout(dataset, scored, body=body) if Place.here().rank == 0 else [],
     )
