@@ -105,7 +105,7 @@ def test_bone_tables_name_every_joint_once_and_keep_sides_and_chains() -> None:
         "right_hand",
     ]
     for rig in ("unity", "vrm", "manny", "mixamo"):
-        names = joint_names(rig)  # type: ignore[arg-type]
+        names = joint_names(rig)
         assert len(set(names)) == 24
     assert joint_names("unity")[JOINT_NAMES.index("right_knee")] == "RightLowerLeg"
     assert joint_names("vrm")[JOINT_NAMES.index("spine3")] == "upperChest"

@@ -66,7 +66,7 @@ def read_osc(packet: bytes) -> list[TheirMessage]:
     """A bundle's messages, decoded by python-osc."""
     assert OscBundle.dgram_is_bundle(packet)
     bundle = OscBundle(packet)
-    return [bundle.content(n) for n in range(bundle.num_contents)]  # type: ignore[misc]
+    return [bundle.content(n) for n in range(bundle.num_contents)]
 
 
 # ---- OSC ----------------------------------------------------------------------------------------
