@@ -104,6 +104,56 @@ class FootHold:
         return held
 
 
+def hold_clip(
+    t: Array, rotmat: Array, joints: Array, contacts: Array, rule: HoldRule | None = None
+) -> Array:
+    """Holds the resting feet of a whole clip: FootHold's rule, with what follows known.
+
+    An ankle rests where it is seen in the middle of its rest (the median), and the difference
+    fades before it arrives as it does after it leaves.
+
+    Args:
+        t: (L,) seconds.
+        rotmat: (L, 24, 3, 3) rotations of all joints in the camera.
+        joints: (L, 24, 3) in the camera, metres.
+        contacts: (L, 6) probability.
+    Returns:
+        (L, 24, 3, 3) rotations of all joints in the camera; feet keep theirs.
+    """
+    rule = rule or HoldRule()
+    held = rotmat
+    for leg in LEGS:
+        seen = joints[:, leg.ankle]
+        shift = np.zeros_like(seen)
+        for rest in _rests(contacts[:, list(leg.contacts)].max(1), rule):
+            place = np.median(seen[rest], axis=0)
+            own = np.array([_limited(place - one, one, rule) for one in seen[rest]])
+            before = np.exp(np.minimum(t - t[rest][0], 0) / rule.fade)[:, None] * own[0]
+            after = np.exp(np.minimum(t[rest][-1] - t, 0) / rule.fade)[:, None] * own[-1]
+            shift[: rest.start] += before[: rest.start]
+            shift[rest.stop :] += after[rest.stop :]
+            shift[rest] += own
+        held = np.stack(
+            [
+                reach(one, points, leg, ankle + off)
+                for one, points, ankle, off in zip(held, joints, seen, shift, strict=True)
+            ]
+        )
+    return held
+
+
+def _rests(contact: Array, rule: HoldRule) -> list[slice]:
+    """Where a foot rests, with the rule's hysteresis."""
+    rests, start = [], None
+    for index, probability in enumerate(contact):
+        if start is None and probability >= rule.begin:
+            start = index
+        elif start is not None and probability < rule.end:
+            rests.append(slice(start, index))
+            start = None
+    return rests if start is None else [*rests, slice(start, len(contact))]
+
+
 def reach(rotmat: Array, joints: Array, leg: Leg, target: Array) -> Array:
     """Two-bone IK: bends the knee to the target's distance, then swings the hip towards it.
 

@@ -1,6 +1,6 @@
 """2D evidence: one person's MediaPipe landmarks in one frame."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,3 +82,11 @@ class Keypoints:
                 raise InputError(f"{name} has a value that is not finite; expected numbers")
         if min(self.image_size) < 1:
             raise InputError(f"image_size is {self.image_size}; expected positive width, height")
+
+    def in_picture(self, size: tuple[int, int]) -> "Keypoints":
+        """The landmarks in the same picture, scaled to (width, height) pixels."""
+        if self.image_size == size:
+            return self
+        factor = np.divide(size, self.image_size)
+        pixels = (self.pixels * factor).astype(np.float32)
+        return replace(self, pixels=pixels, image_size=size)

@@ -126,6 +126,11 @@ class Model(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     @property
+    def causal_window(self) -> tuple[int, int]:
+        """(left, right) of a token that is the last of what it sees: live."""
+        return self.config.window - 1, 0
+
+    @property
     def centred_window(self) -> tuple[int, int]:
         """(left, right) of a token in the middle of what it sees: for whole clips."""
         return self.config.window // 2, self.config.window // 2 - 1
@@ -145,29 +150,43 @@ class Model(nn.Module):
             conditions: (B, L) frames, the stream's first one first.
             delay: (B,) int64, R of each clip.
             window: (left, right), the frames before and after its own that a token sees; the
-                checkpoint's own causal one, (W − 1, 0), if None.
+                `causal_window` if None.
             noised: what to take the noise out of; None: estimation.
             texts: what the frames show.
         Returns:
             (B, L, 181) normalised motion vectors; row t describes frame t − R (rows before R
             describe nothing).
         """
-        left, right = (self.config.window - 1, 0) if window is None else window
-        x = self._embed(conditions, delay, noised)
-        attend = partial(windowed_attention, left=left, right=right)
-        read = None if texts is None else _Reading.of(texts, x)
-        for block, text in zip(self.blocks, self.texts, strict=True):
-            x = block(x if read is None else text(x, read), attend)
-        out: Tensor = self.head(self.norm(x)).to(self.head.weight.dtype)  # autocast gives bfloat16
+        window = self.causal_window if window is None else window
+        out = self.per_frame(conditions, delay, window, noised=noised, texts=texts)
         betas = out[..., SLICES["betas"]]
         seen = conditions.present.to(betas.dtype)[..., None]
-        if right > 0:  # the whole clip's mean; of all frames where nobody is seen in any
+        if window[1] > 0:  # the whole clip's mean; of all frames where nobody is seen in any
             seen = torch.where(seen.any(1, keepdim=True), seen, torch.ones_like(seen))
             mean = (seen * betas).sum(1, keepdim=True) / seen.sum(1, keepdim=True)
             return _with_betas(out, mean.expand_as(betas))
         count = seen.cumsum(1)
         mean = (seen * betas).cumsum(1) / count.clamp_min(1)
         return _with_betas(out, torch.where(count > 0, mean, betas))
+
+    def per_frame(
+        self,
+        conditions: Conditions,
+        delay: Tensor,
+        window: tuple[int, int],
+        *,
+        noised: Noised | None = None,
+        texts: Texts | None = None,
+    ) -> Tensor:
+        """As `forward`, but every row tells the shape as its own frames show it."""
+        left, right = window
+        x = self._embed(conditions, delay, noised)
+        attend = partial(windowed_attention, left=left, right=right)
+        read = None if texts is None else _Reading.of(texts, x)
+        for block, text in zip(self.blocks, self.texts, strict=True):
+            x = block(x if read is None else text(x, read), attend)
+        out: Tensor = self.head(self.norm(x)).to(self.head.weight.dtype)  # autocast gives bfloat16
+        return out
 
     @torch.inference_mode()
     def step(self, conditions: Conditions, cache: StreamCache) -> Tensor:

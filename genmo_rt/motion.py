@@ -21,8 +21,9 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
+from genmo_rt.pose import CONTACT_NAMES
 from genmo_rt.rotation import rot6d_to_rotmat, rotmat_to_rot6d
-from genmo_rt.skeleton import NUM_JOINTS
+from genmo_rt.skeleton import JOINT_NAMES, NUM_JOINTS
 
 MAX_LOGIT = 4.0  # a label of 0 or 1 is encoded as this many, probability 0.018 or 0.982
 
@@ -56,6 +57,17 @@ def slices(fields: tuple[Field, ...]) -> dict[str, slice]:
 
 SLICES = slices(FIELDS)
 """Where each field of FIELDS lies in the motion vector."""
+
+
+def _other_side(names: tuple[str, ...]) -> tuple[int, ...]:
+    sides = {"left": "right", "right": "left"}
+    parts = (name.split("_", 1) for name in names)
+    other = ("_".join((sides.get(first, first), *rest)) for first, *rest in parts)
+    return tuple(names.index(name) for name in other)
+
+
+MIRRORED_JOINTS, MIRRORED_CONTACTS = _other_side(JOINT_NAMES), _other_side(CONTACT_NAMES)
+"""For each joint and contact, the number of the one on the other side."""
 
 LAYOUT = "+".join(f"{field.name}:{field.width}" for field in FIELDS)
 """The table as text: written into checkpoints, so that another layout is refused."""
@@ -100,6 +112,81 @@ class Motion:
     R_c2gv: Tensor
     camera_pos: Tensor
     contacts: Tensor
+
+
+def observed_motion(
+    rotmat_cam: Tensor,
+    root_cam: Tensor,
+    velocity_gv: Tensor,
+    R_c2gv: Tensor,
+    camera_pos: Tensor,
+    shape: Tensor,
+    contacts: Tensor,
+) -> Motion:
+    """What the table says of a body whose pose in the camera and whose camera are known.
+
+    The root in the gravity view is Γ^gv = R_c2gv Γ^cam (GVHMR, Shen et al. 2024, section 3.1), its
+    velocity is told in its own frame, Γ^gvᵀ v (eq. 4). Leading dimensions broadcast.
+
+    Args:
+        rotmat_cam: (..., 24, 3, 3) as in Motion, like root_cam, R_c2gv, camera_pos, shape and
+            contacts.
+        root_cam: (..., 3).
+        velocity_gv: (..., 3) of the pelvis in the gravity view, metres per second.
+        R_c2gv: (..., 3, 3).
+        camera_pos: (..., 3).
+        shape: (..., 10).
+        contacts: (..., 6).
+    """
+    rotmat_gv = R_c2gv @ rotmat_cam[..., 0, :, :]
+    root_vel = (rotmat_gv.transpose(-1, -2) @ velocity_gv[..., None])[..., 0]
+    frames = root_cam.shape[:-1]
+    return Motion(
+        rotmat_gv=rotmat_gv,
+        root_vel=root_vel,
+        rotmat_cam=rotmat_cam,
+        shape=shape.expand(*frames, 10),
+        root_cam=root_cam,
+        R_c2gv=R_c2gv.expand(*frames, 3, 3),
+        camera_pos=camera_pos.expand(*frames, 3),
+        contacts=contacts,
+    )
+
+
+def mirror(motion: Motion) -> Motion:
+    """The motion in a mirror that stands along the camera's axis: left is right.
+
+    With M = diag(−1, 1, 1) and left and right joints swapped: M R M for rotations, M v for places
+    and velocities. Shapes stay: bodies are symmetric.
+    """
+    joints, contacts = list(MIRRORED_JOINTS), list(MIRRORED_CONTACTS)
+    flip = torch.tensor([-1.0, 1.0, 1.0]).to(motion.root_vel)
+    both = flip[:, None] * flip
+    return Motion(
+        rotmat_gv=both * motion.rotmat_gv,
+        root_vel=flip * motion.root_vel,
+        rotmat_cam=both * motion.rotmat_cam[..., joints, :, :],
+        shape=motion.shape,
+        root_cam=flip * motion.root_cam,
+        R_c2gv=both * motion.R_c2gv,
+        camera_pos=flip * motion.camera_pos,
+        contacts=motion.contacts[..., contacts],
+    )
+
+
+def mirror_view(view: View, width: Tensor) -> View:
+    """The view of the mirrored picture.
+
+    Args:
+        view: leading dimensions "...".
+        width: of the picture, pixels; (...,) or broadcast to it.
+    """
+
+    def x_of(point: Tensor) -> Tensor:
+        return torch.stack((width - point[..., 0], point[..., 1]), dim=-1)
+
+    intrinsics = torch.cat((view.intrinsics[..., :2], x_of(view.intrinsics[..., 2:])), dim=-1)
+    return View(x_of(view.centre), view.scale, intrinsics)
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,16 +82,16 @@ class Poser:
         if keypoints is not None:
             figure = self._refiner.refine(figure, keypoints)
             self._t_seen = t
-        local = self._smooth.step(t, _local(figure.rotmat))
+        local = self._smooth.step(t, local_rotations(figure.rotmat))
         fade = np.exp((self._t_seen - t) / FADE_S)
         seen_root = figure.joints[0] if keypoints is not None else None
         root = self._root(t, said.velocity_cam * scale * fade, figure.joints[0], seen_root)
         figure = self._figure(local, root)
-        local = _local(self._feet.apply(t, figure.rotmat, figure.joints, said.contacts))
+        local = local_rotations(self._feet.apply(t, figure.rotmat, figure.joints, said.contacts))
         figure = self._figure(local, root)
         if keypoints is not None:
             self._observe_world(t, figure, shape, said)
-        return self._publish(t, figure, local, said.contacts, _confidence(keypoints))
+        return self._publish(t, figure, local, said.contacts, confidence_of(keypoints))
 
     def _root(self, t: float, velocity: Array, predicted: Array, seen: Array | None) -> Array:
         if self._rollout.started:
@@ -176,10 +176,10 @@ class _Said:
         )
 
 
-def _local(rotmat: Array) -> Array:
-    """(24, 3, 3) rotations in the camera to joint 0 there and 1..23 relative to the parent."""
-    relative = rotmat[list(PARENTS[1:])].transpose(0, 2, 1) @ rotmat[1:]
-    return np.concatenate((rotmat[:1], relative))
+def local_rotations(rotmat: Array) -> Array:
+    """(..., 24, 3, 3) in the camera to joint 0 there and 1..23 relative to the parent."""
+    relative = np.swapaxes(rotmat[..., list(PARENTS[1:]), :, :], -1, -2) @ rotmat[..., 1:, :, :]
+    return np.concatenate((rotmat[..., :1, :, :], relative), axis=-3)
 
 
 def _array(tensor: torch.Tensor) -> Array:
@@ -187,7 +187,7 @@ def _array(tensor: torch.Tensor) -> Array:
     return tensor[0].double().cpu().numpy()
 
 
-def _confidence(keypoints: Keypoints | None) -> float:
+def confidence_of(keypoints: Keypoints | None) -> float:
     """0..1: the landmarks' confidence, averaged as refinement weighs them."""
     if keypoints is None:
         return 0.0

@@ -181,3 +181,53 @@ class Rollout:
         self._bias += float(gain[1]) * error
         self._covariance = self._covariance - np.outer(gain, self._covariance[0])
         self.position = np.append(bearing * depth, depth)
+
+
+def settle_path(
+    t: NDArray[np.float64],
+    velocity: NDArray[np.float64],
+    seen: NDArray[np.float64],
+    is_seen: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """The root's path over a whole clip: Rollout forwards and backwards, and between the two.
+
+    Where the camera sees the root both count the same; in a gap each counts by how near its last
+    sight is.
+
+    Args:
+        t: (L,) seconds, rising.
+        velocity: (L, 3) metres per second.
+        seen: (L, 3) the root as each tick's picture shows it, or as predicted without one.
+        is_seen: (L,) which of those come from a picture; the first does.
+    Returns:
+        (L, 3) metres.
+    """
+    ahead = _path(t, velocity, seen, is_seen)
+    back = _path(-t[::-1], -velocity[::-1], seen[::-1], is_seen[::-1])[::-1]
+    since, until = _since_seen(t, is_seen), _since_seen(-t[::-1], is_seen[::-1])[::-1]
+    share = np.ones(len(t))  # of the way forwards; nothing but that after the last sight
+    bounded = np.isfinite(until) & ~is_seen
+    share[bounded] = until[bounded] / (since + until)[bounded]
+    share = np.where(is_seen, 0.5, share)[:, None]
+    return share * ahead + (1 - share) * back
+
+
+def _path(
+    t: NDArray[np.float64],
+    velocity: NDArray[np.float64],
+    seen: NDArray[np.float64],
+    is_seen: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    rollout = Rollout()
+    rollout.start(float(t[0]), seen[0], velocity[0])
+    rows = [
+        rollout.step(float(t[i]), velocity[i], seen[i] if is_seen[i] else None)
+        for i in range(1, len(t))
+    ]
+    return np.stack([seen[0], *rows])
+
+
+def _since_seen(t: NDArray[np.float64], is_seen: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(L,) seconds since the last sight; infinite before the first."""
+    last = np.maximum.accumulate(np.where(is_seen, t, -np.inf))
+    return t - last

@@ -64,6 +64,29 @@ class RotationFilter:
         return self._rotmat
 
 
+def smooth_clip(t: Array, rotmat: Array, times: FilterTimes | None = None) -> Array:
+    """The filter over a whole clip, forwards and backwards, and half way between the two: no lag.
+
+    Args:
+        t: (L,) seconds, rising.
+        rotmat: (L, N, 3, 3).
+    Returns:
+        (L, N, 3, 3).
+    """
+    forwards, backwards = RotationFilter(times), RotationFilter(times)
+    ahead = [forwards.step(float(now), one) for now, one in zip(t, rotmat, strict=True)]
+    back = [
+        backwards.step(-float(now), one) for now, one in zip(t[::-1], rotmat[::-1], strict=True)
+    ]
+    return half_way(np.stack(ahead), np.stack(back[::-1]))
+
+
+def half_way(a: Array, b: Array) -> Array:
+    """(..., 3, 3) rotations in the middle between two."""
+    half = _rotvec((b @ np.swapaxes(a, -1, -2)).reshape(-1, 3, 3)) / 2
+    return (_turn(half) @ a.reshape(-1, 3, 3)).reshape(a.shape)
+
+
 def _turn(rotvec: Array) -> Array:
     """(N, 3) axis times angle to (N, 3, 3)."""
     return axis_angle_to_rotmat(torch.from_numpy(rotvec)).numpy()

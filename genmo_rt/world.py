@@ -5,6 +5,8 @@ the horizontal: a person who faces the camera faces +z. The camera is OpenCV. Wh
 camera's tilt (gravity) and its height (the floor); both move slowly, as the contract asks.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +21,8 @@ ANOTHER_FLOOR_M = 0.3  # nobody stands this far off the floor right after a cut
 FLOOR_MEMORY = 60.0  # contacts over which the floor is averaged
 MIN_CONTACT = 0.5  # a foot below this probability says nothing of the floor ...
 MAX_SINKING_M = 0.05  # ... unless it is this far under it
+UP_ITERATIONS = 10
+HARDLY_UNDER = 10  # percentile of the lowest sole's height
 LEVEL_UP_CAM = np.array([0.0, -1.0, 0.0])
 
 
@@ -120,6 +124,50 @@ class World:
         height = float(heights[resting].min())
         self._floor_weight = min(self._floor_weight + 1.0, FLOOR_MEMORY)
         self._floor_offset += (height - self._floor_offset) / self._floor_weight
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SettledWorld:
+    """A world that is known from the start, because the whole recording was looked at.
+
+    Attributes:
+        R_c2w: (3, 3) as in World, like camera_height.
+        camera_height: metres.
+    """
+
+    R_c2w: Array
+    camera_height: float
+
+    @classmethod
+    def of(cls, up_cam: Array, soles_cam: Array, contact: Array) -> "SettledWorld":
+        """Finds gravity and the floor.
+
+        Gravity is the mean of what the ticks say in which far-off ones weigh less (Cauchy
+        weights), with a level camera for half a second more. The floor is the median height at
+        which a foot rests, or where no foot ever does, the height that the feet hardly go under.
+
+        Args:
+            up_cam: (L, 3) unit vectors, "up" in the camera as each tick implies.
+            soles_cam: (L, N, 3) points under the feet.
+            contact: (L, N) probability that the point rests on the floor.
+        """
+        up = LEVEL_UP_CAM
+        for _ in range(UP_ITERATIONS):
+            angle = np.arctan2(np.linalg.norm(np.cross(up_cam, up), axis=-1), up_cam @ up)
+            weight = 1.0 / (1.0 + (angle / TURN_SCALE) ** 2)
+            up = _unit((weight[:, None] * up_cam).sum(0) + PRIOR_TICKS * LEVEL_UP_CAM)
+        heights = soles_cam @ up
+        resting = np.where(contact >= MIN_CONTACT, heights, np.inf).min(1)
+        resting = resting[np.isfinite(resting)]
+        if len(resting):
+            floor = float(np.median(resting))
+        else:
+            floor = float(np.percentile(heights.min(1), HARDLY_UNDER))
+        return cls(camera_to_world(up), -floor)
+
+    def points(self, points_cam: Array) -> Array:
+        """(..., 3) points in the camera to the world."""
+        return np.asarray(points_cam @ self.R_c2w.T + [0.0, self.camera_height, 0.0])
 
 
 def camera_to_world(up_cam: Array) -> Array:

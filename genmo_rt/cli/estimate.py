@@ -4,6 +4,7 @@ import argparse
 import itertools
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ def add(commands: Commands) -> None:
         commands,
         "estimate",
         _estimate,
-        "Estimate the person in a video file, as the live server would.",
+        "Estimate the person in a video file.",
         "genmo-rt estimate walk.mp4 -o walk.npz",
     )
     parser.add_argument("video", type=Path, metavar="VIDEO", help="a file with one person in view")
@@ -38,7 +39,7 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--streaming",
         action="store_true",
-        help="frame by frame, as the live server does; so far the only way",
+        help="frame by frame, as the live server does; else each pose knows the whole video",
     )
     parser.add_argument(
         "--keypoints", choices=("full", "lite"), default="full", help="MediaPipe's 2D model"
@@ -50,7 +51,7 @@ def add(commands: Commands) -> None:
         "--height-m", type=float, metavar="METRES", help="the person's standing height"
     )
     parser.add_argument(
-        "--delay", type=int, default=0, metavar="N", help="frames of lookahead, 0 to 8"
+        "--delay", type=int, metavar="N", help="frames of lookahead of --streaming, 0 to 8"
     )
     add_device_flags(parser)
 
@@ -65,6 +66,10 @@ def _estimate(args: argparse.Namespace) -> int:
         )
     if not args.out.parent.is_dir():
         raise InputError(f"--out is {args.out}; expected a folder that exists")
+    if args.delay is not None and not args.streaming:
+        raise InputError(
+            f"--delay is {args.delay}; expected it with --streaming: else all frames are known"
+        )
     from genmo_rt.camera import Intrinsics
     from genmo_rt.device import resolve_device
     from genmo_rt.estimate import Estimator
@@ -79,20 +84,27 @@ def _estimate(args: argparse.Namespace) -> int:
     device = resolve_device(args.device or "auto", args.gpu)
     estimator = Estimator.load(args.checkpoint, device=device, body=load_body(args.body))
     with (
-        progress(f"estimating {args.video.name}", total) as advance,
+        progress(f"watching {args.video.name}", total) as advance,
         closing(watch_video(args.video, args.keypoints)) as watched,
     ):
         seen = (advance(frame) for frame in watched)
         first = next(seen)
         height, width = first.frame.image.shape[:2]
-        clip = estimate_clip(
+        estimate = partial(
+            estimate_clip,
             estimator,
-            _ticked(itertools.chain([first], seen)),
-            Intrinsics.of_picture(width, height, args.fov),
+            intrinsics=Intrinsics.of_picture(width, height, args.fov),
             height_m=args.height_m,
-            delay=args.delay,
             start_us=first.frame.t_capture_us,
         )
+        ticked = _ticked(itertools.chain([first], seen))
+        if args.streaming:
+            clip = estimate(ticked, delay=args.delay or 0, streaming=True)
+        else:
+            frames = list(ticked)
+    if not args.streaming:
+        with progress("posing", len(frames)) as posed:
+            clip = estimate(frames, each=lambda: posed(None))
     (write_npz if args.out.suffix == ".npz" else write_bvh)(args.out, clip)
     print(f"{args.out}: {len(clip.pelvis)} poses at {clip.fps:g} Hz")
     return 0

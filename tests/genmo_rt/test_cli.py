@@ -55,6 +55,8 @@ def test_serving_on_a_gpu_that_is_not_there_is_wrong_use() -> None:
         (("send", "walk.mp4", "localhost:8080"), "is no URL"),
         (("send", "walk.mp4", "http://127.0.0.1:1/whip/x", "--size", "3"), "is no size"),
         (("estimate", "walk.mp4", "-o", "nowhere/walk.npz"), "expected a folder that exists"),
+        (("estimate", "walk.mp4", "-o", "walk.npz", "--delay", "3"), "with --streaming"),
+        (("import-gem", "gem.ckpt", "-o", "gem.pt"), "ends in .safetensors"),
         (("bench", "step", "--threads", "0"), "above 0"),
         (("bench", "live", "walk.mp4", "--gpu", "99"), "isn't on this machine"),
     ],
@@ -119,7 +121,7 @@ def test_estimating_a_file_that_is_no_video_fails_and_names_it(tmp_path: Path) -
 
 def test_a_wrong_delay_ends_the_reading_of_the_video_in_order(tmp_path: Path, videos: Path) -> None:
     out = tmp_path / "out.npz"
-    done = genmo_rt("estimate", videos / "demo.mp4", "-o", out, "--delay", "9")
+    done = genmo_rt("estimate", videos / "demo.mp4", "-o", out, "--streaming", "--delay", "9")
     assert done.returncode == 2
     assert "expected 0 to 8 frames" in done.stderr
     assert "Exception ignored" not in done.stderr

@@ -5,7 +5,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from genmo_rt.contacts import LEGS, FootHold, HoldRule, Leg, reach
+from genmo_rt.contacts import LEGS, FootHold, HoldRule, Leg, hold_clip, reach
 from genmo_rt.rotation import axis_angle_to_rotmat
 from genmo_rt.skeleton import JOINT_NAMES, PARENTS
 from genmo_rt.smpl import load_body
@@ -131,3 +131,21 @@ def test_legs_are_chains_of_the_tree() -> None:
     for leg in LEGS:
         assert PARENTS[leg.knee] == leg.hip
         assert PARENTS[leg.ankle] == leg.knee
+
+
+def test_a_clip_s_ankle_stays_while_it_rests_and_fades_on_both_sides() -> None:
+    rotmat, joints = _posed(_crouch())
+    t = np.arange(60) / 30
+    tremble = 0.05 * np.sin(7 * t)[:, None] * joints[LEFT.ankle] / 4  # along the ray
+    moved = np.repeat(joints[None], 60, 0)
+    moved += tremble[:, None]
+    contacts = np.zeros((60, 6))
+    contacts[20:40, :2] = 0.9
+    held = hold_clip(t, np.repeat(rotmat[None], 60, 0), moved, contacts)
+    ankles = np.stack([_ankle(held[i], rotmat, moved[i], LEFT) for i in range(60)])
+    np.testing.assert_allclose(ankles[20:40], ankles[[20]].repeat(20, 0), atol=1e-3)
+    off = np.linalg.norm(ankles - moved[:, LEFT.ankle], axis=1)
+    assert off[19] > off[18] > off[17]
+    assert off[40] > off[41] > off[42]
+    assert off[[0, 59]].max() < 1e-3
+    np.testing.assert_allclose(held[:, RIGHT.hip], rotmat[RIGHT.hip][None].repeat(60, 0), atol=1e-3)

@@ -384,13 +384,15 @@ def test_a_model_whose_velocity_is_a_tenth_too_fast_does_not_drift() -> None:
         assert np.linalg.norm(pose.joints_cam[0] - walker(pose.t).joints_cam[0]) < 0.12
 
 
-@pytest.mark.parametrize("delay", [0, 3])
+@pytest.mark.parametrize(("streaming", "delay"), [(True, 0), (True, 3), (False, 0)])
 def test_a_clip_holds_every_tick_from_the_first_sight_on_with_constant_bones(
-    estimator: Estimator, delay: int
+    estimator: Estimator, streaming: bool, delay: int
 ) -> None:
     admitted = frames(15, 2)
     evidence = [(tick, seen(t) if t > 0.5 else None) for tick, t in admitted]
-    clip = estimate_clip(estimator, evidence, INTRINSICS, delay=delay, start_us=10_000_000)
+    clip = estimate_clip(
+        estimator, evidence, INTRINSICS, delay=delay, start_us=10_000_000, streaming=streaming
+    )
     np.testing.assert_allclose(np.diff(clip.t_capture_us), 1e6 / 30, atol=2)
     assert clip.t_capture_us[0] == 10_000_000 + round(admitted[8][1] * 1e6)
     assert clip.t_capture_us[-1] == 10_000_000 + round(admitted[-1][1] * 1e6)
@@ -402,9 +404,13 @@ def test_a_clip_holds_every_tick_from_the_first_sight_on_with_constant_bones(
     assert clip.camera.K[0, 0] == INTRINSICS.fx
 
 
-def test_a_video_with_nobody_in_it_is_said_to_have_nobody(estimator: Estimator) -> None:
+@pytest.mark.parametrize("streaming", [True, False])
+def test_a_video_with_nobody_in_it_is_said_to_have_nobody(
+    estimator: Estimator, streaming: bool
+) -> None:
+    nobody = [(tick, None) for tick, _ in frames(30, 1)]
     with pytest.raises(GenmoError, match="nobody"):
-        estimate_clip(estimator, [(tick, None) for tick, _ in frames(30, 1)], INTRINSICS)
+        estimate_clip(estimator, nobody, INTRINSICS, streaming=streaming)
 
 
 def test_a_closed_stream_makes_room_for_another() -> None:

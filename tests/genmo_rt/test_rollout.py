@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from genmo_rt.clock import TickClock
-from genmo_rt.rollout import PathIntegrator, Rollout
+from genmo_rt.rollout import PathIntegrator, Rollout, settle_path
 
 Array = NDArray[np.float64]
 
@@ -147,3 +147,23 @@ def test_a_panning_camera_does_not_change_the_depth() -> None:
 def test_a_step_before_the_start_is_refused() -> None:
     with pytest.raises(RuntimeError, match="before start"):
         Rollout().step(0.0, np.zeros(3), None)
+
+
+def test_a_whole_clip_s_path_joins_both_ends_of_a_gap() -> None:
+    """Half a metre a second too fast while nobody is seen: neither end of the gap jumps."""
+    t = np.arange(120) / 30
+    places, velocities = (np.stack(column) for column in zip(*map(_circle, t), strict=True))
+    is_seen = (t < 1.5) | (t > 2.5)
+    path = settle_path(t, velocities + np.array([0.5, 0, 0]), places, is_seen)
+    error = np.linalg.norm(path - places, axis=1)
+    assert error[is_seen].max() < 0.03
+    assert error.max() < 0.2  # forwards alone it would be half a metre off
+    steps = np.linalg.norm(np.diff(path, axis=0), axis=1)
+    assert steps.max() < 2 * np.median(steps)
+
+
+def test_a_whole_clip_s_path_goes_on_after_the_last_sight() -> None:
+    t = np.arange(60) / 30
+    places, velocities = (np.stack(column) for column in zip(*map(_circle, t), strict=True))
+    path = settle_path(t, velocities, places, t < 1.5)
+    assert np.linalg.norm(path - places, axis=1).max() < 0.03

@@ -6,7 +6,7 @@ import torch
 from numpy.typing import NDArray
 
 from genmo_rt.rotation import angle_between, axis_angle_to_rotmat
-from genmo_rt.smooth import RotationFilter
+from genmo_rt.smooth import RotationFilter, smooth_clip
 
 Array = NDArray[np.float64]
 
@@ -62,3 +62,27 @@ def test_a_half_turn_gives_a_rotation() -> None:
     smooth.step(0.0, _turns(np.zeros((1, 3))))
     out = smooth.step(1 / 30, _turns(np.array([[np.pi, 0, 0]])))
     np.testing.assert_allclose(out @ out.transpose(0, 2, 1), np.eye(3)[None], atol=1e-9)
+
+
+def test_a_whole_clip_is_smoothed_the_same_from_both_ends() -> None:
+    t = np.cumsum(np.random.default_rng(5).uniform(0.02, 0.05, 40))
+    noisy = _turns(np.random.default_rng(6).normal(0, 0.3, (40, 2, 3)))
+    backwards = smooth_clip(-t[::-1], noisy[::-1])[::-1]
+    np.testing.assert_allclose(smooth_clip(t, noisy), backwards, atol=1e-9)
+
+
+def test_a_whole_clip_s_turn_does_not_lag() -> None:
+    t = np.arange(60) / 30
+    swing = 0.8 * np.sin(2 * np.pi * t)  # one swing a second
+    axis = np.array([0.0, 0.0, 1.0])
+    smooth = smooth_clip(t, _turns(swing[:, None, None] * axis))
+    angle = np.arctan2(smooth[:, 0, 1, 0], smooth[:, 0, 0, 0])[15:-15]
+    lags = [np.abs(angle - 0.8 * np.sin(2 * np.pi * (t[15:-15] - lag))).sum() for lag in LAGS]
+    assert LAGS[int(np.argmin(lags))] == 0.0
+
+
+LAGS = (-0.02, -0.01, 0.0, 0.01, 0.02)
+
+
+def _turns(rotvec: NDArray[np.float64]) -> NDArray[np.float64]:
+    return axis_angle_to_rotmat(torch.from_numpy(rotvec)).numpy()
