@@ -3,8 +3,8 @@
     .venv/bin/python scripts/three_clients.py --seconds 300 [--video tests/fixtures/video/demo.mp4]
 
 Without a video, a process with the server's own hub and websockets publishes golden poses at --fps;
-with one, `genmo-rt serve` estimates what `genmo-rt send` films. Prints each client's poses, gaps and
-connections, and exits with 1 when a client missed a pose or did not come back by itself.
+with one, `genmo-rt serve` estimates what `genmo-rt send` films. Prints each client's poses, gaps
+and connections, and exits with 1 when a client missed a pose or did not come back by itself.
 """
 
 import argparse

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from types import ModuleType
 
 import pytest
@@ -52,10 +53,10 @@ def test_a_console_client_refuses_another_space_and_says_why(engine: str) -> Non
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_console_client_acks_with_the_golden_bytes(engine: str) -> None:
-    heard: list[str | bytes] = []
+    heard: list[bytes] = []
     hello = golden.read_json("control/hello.json")
     last = golden.read_json("control/hello.json") | {"proto": "genmo.v9"}  # ends the client
-    messages = [
+    messages: list[str | bytes | list[bytes]] = [
         json.dumps(hello),
         golden.read("malformed/nan_pelvis.bin"),
         golden.read("poses/t_pose.smpl.bin"),
@@ -86,7 +87,7 @@ def test_a_console_client_keeps_asking_a_server_that_answers_no(engine: str) -> 
     assert '"connections": 0' in run.stdout
 
 
-def run_against(messages: list[str | bytes | list[str | bytes]], engine: str) -> str:
+def run_against(messages: Sequence[str | bytes | list[bytes]], engine: str) -> str:
     """Runs a console client against a server that says these messages.
 
     A list stands for: wait for a binary message and put it into the list.

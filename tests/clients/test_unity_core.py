@@ -41,6 +41,12 @@ CHECKS = (
     "AServerWithAnotherSubprotocolIsRefused",
     "AMessageWithoutEndIsCutOff",
     "AFrameAllocatesNothing",
+    "AComponentPosesAnAvatarThatStandsElsewhere",
+    "AnAvatarWithoutUpperChestBendsItsChestInstead",
+    "WhoIsChosenByIdIsShownWhileThere",
+    "ACrowdMakesAnAvatarPerPersonAndReusesIt",
+    "ComponentsAllocateNothingPerFrame",
+    "TheEnginesBonesAreTheMapsBones",
 )
 
 

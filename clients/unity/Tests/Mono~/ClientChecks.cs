@@ -63,7 +63,7 @@ namespace GenmoRT.Tests
             }
         }
 
-        sealed class Script : IWebSocket
+        internal sealed class Script : IWebSocket
         {
             public bool Fails, IsEndless;
             public volatile bool WasDisposed;

@@ -61,6 +61,12 @@ namespace GenmoRT.Tests
             Add(ClientChecks.AServerWithAnotherSubprotocolIsRefused);
             Add(ClientChecks.AMessageWithoutEndIsCutOff);
             Add(AllocationChecks.AFrameAllocatesNothing);
+            Add(ComponentChecks.AComponentPosesAnAvatarThatStandsElsewhere);
+            Add(ComponentChecks.AnAvatarWithoutUpperChestBendsItsChestInstead);
+            Add(ComponentChecks.WhoIsChosenByIdIsShownWhileThere);
+            Add(ComponentChecks.ACrowdMakesAnAvatarPerPersonAndReusesIt);
+            Add(ComponentChecks.ComponentsAllocateNothingPerFrame);
+            Add(ComponentChecks.TheEnginesBonesAreTheMapsBones);
             var failed = 0;
             foreach (var check in Checks)
                 try
