@@ -127,6 +127,18 @@ class Engine:
             raise
         return slot
 
+    def step_together(self, slots: Sequence["Slot"], frames: Sequence[Conditions]) -> list[Tensor]:
+        """One batch, handed in by one caller instead of one thread per stream.
+
+        Args:
+            slots: distinct, of this engine.
+            frames: (1, N) of each, as for Slot.step.
+        Returns:
+            (N, 181) of each.
+        """
+        pairs = zip(slots, frames, strict=True)
+        return self._run([Request(slot.index, self._folded.pack(new)) for slot, new in pairs])
+
     @property
     def free(self) -> int:
         """Slots that nobody holds."""

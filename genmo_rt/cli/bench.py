@@ -1,9 +1,9 @@
 """`genmo-rt bench`: speed on this machine, one measurement per kind."""
 
 from genmo_rt.arguments import Commands
-from genmo_rt.cli import bench_generate, bench_kernels, bench_live, bench_step
+from genmo_rt.cli import bench_engine, bench_generate, bench_kernels, bench_live, bench_step
 
-KINDS = (bench_step, bench_generate, bench_kernels, bench_live)
+KINDS = (bench_step, bench_engine, bench_generate, bench_kernels, bench_live)
 
 
 def add(commands: Commands) -> None:

@@ -37,6 +37,7 @@ def _bench_step(args: argparse.Namespace) -> int:
         with progress(f"timing on {threads} threads", 0):
             rows = bench_step(args.size, threads)
         for row in rows:
+            assert row.recompute_ms is not None  # float32 has one
             print(
                 f"| {row.size} | {row.window} | {row.threads} | {row.step_ms:.2f} "
                 f"| {row.recompute_ms:.1f} | {row.ratio:.1f} |",

@@ -14,7 +14,6 @@ from genmo_rt.engine import Engine, Slot
 from genmo_rt.errors import EngineFull, FileFormatError, InputError
 from genmo_rt.folding import Precision
 from genmo_rt.model import Model
-from genmo_rt.runner import Request
 from tests.genmo_rt.tiny_model import CONFIG, frame, tiny_model, watched, whole_pass
 
 FRAMES = 3 * CONFIG.window + 4
@@ -126,21 +125,12 @@ def test_streams_together_say_what_each_says_alone(model: Model) -> None:
     for t in range(FRAMES):
         present = [k for k in range(5) if t % (k + 1) == 0]
         packed = [frame(clips[k], len(said[k])) for k in present]
-        together = step_together(engine, [slots[k] for k in present], packed)
+        together = engine.step_together([slots[k] for k in present], packed)
         for k, out in zip(present, together, strict=True):
             said[k].append(out)
     for k, rows in enumerate(said):
         expected = whole_pass(model, clips[k].cut(slice(0, len(rows))), delay=k % 3)
         assert (torch.cat(rows) - expected).abs().max() < 1e-10
-
-
-def step_together(engine: Engine, slots: list[Slot], frames: list[Conditions]) -> list[Tensor]:
-    """One batch of them, whatever the timing of threads."""
-    requests = [
-        Request(slot.index, engine._folded.pack(conditions))
-        for slot, conditions in zip(slots, frames, strict=True)
-    ]
-    return engine._run(requests)
 
 
 def test_a_neighbour_s_nan_stays_with_the_neighbour(model: Model) -> None:
@@ -152,7 +142,7 @@ def test_a_neighbour_s_nan_stays_with_the_neighbour(model: Model) -> None:
         engine._arena.values[:, [0, 2, 3]] = torch.nan
         engine._arena.betas_sum[[0, 2, 3]] = torch.nan
         frames = [frame(watched(4, seed), t) for seed in (4, 1, 5)]
-        middle = step_together(engine, slots, frames)[1]
+        middle = engine.step_together(slots, frames)[1]
         assert (middle[0] - alone[t]).abs().max() < 1e-10
 
 
