@@ -21,8 +21,9 @@ from genmo_stream.hub import Hub
 from genmo_stream.json_body import json_object
 from genmo_stream.problem import Problem
 from genmo_stream.takes.export import FORMATS, SOLVES, ExportOptions, export_take, file_stem
+from genmo_stream.takes.info import TakeInfo
 from genmo_stream.takes.solving import SecondSolver
-from genmo_stream.takes.store import TakeInfo, Takes
+from genmo_stream.takes.store import Takes
 from genmo_stream.whip import Authorize
 
 MEDIA_TYPES = {

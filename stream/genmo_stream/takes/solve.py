@@ -22,7 +22,7 @@ from genmo_rt.smpl import Body
 from genmo_stream.errors import TakeError
 from genmo_stream.listener import Sighting
 from genmo_stream.takes.export import second_path
-from genmo_stream.takes.take import Take
+from genmo_stream.takes.take import Take, without_gaps
 
 LOOKAHEAD = 8  # ticks that the second solve knows ahead of each pose
 COMPARISON_NAME = "second.json"
@@ -80,14 +80,16 @@ def solve_person(
             f"{', '.join(f'{w}x{h}' for (w, h), _ in sorted(cameras, key=str))}); "
             "record a take for each"
         )
-    return estimate_clip(
+    intrinsics = Intrinsics.of_picture(*seen[0].image_size, seen[0].fov)
+    clip = estimate_clip(
         estimator,
         _ticked(seen, person, watch),
-        Intrinsics.of_picture(*seen[0].image_size, seen[0].fov),
+        intrinsics,
         height_m=seen[-1].height_m,
         delay=LOOKAHEAD,
         start_us=seen[0].t_capture_us,
     )
+    return without_gaps(clip, intrinsics)
 
 
 def solve_take(

@@ -1,56 +1,23 @@
 """The folder of takes: starts and stops recordings, lists, renames and deletes them."""
 
-import json
-import os
 import re
 import secrets
 import shutil
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from genmo_stream.errors import NoRoom, TakeBusy, TakeError, UnknownTake
+from genmo_stream.errors import NoRoom, TakeBusy, UnknownTake
 from genmo_stream.hub import Hub
 from genmo_stream.listener import Note, Sighting, Solved
+from genmo_stream.takes.info import TakeInfo, checked_name, read_info, write_info
 from genmo_stream.takes.take import FILE_NAME, Take, read_take
 from genmo_stream.takes.writer import TakeLimits, TakeWriter
 from genmo_stream.wire import PoseMessage, Skeleton, Subject
 
 TAKE_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
-INFO_NAME = "info.json"
-MAX_NAME = 100  # characters
-
-
-@dataclass(frozen=True, slots=True)
-class TakeInfo:
-    """What a list of takes says of one.
-
-    Attributes:
-        id: names it in URLs; made here, safe as a file name.
-        name: for people, may be anything.
-        stream: where it was recorded.
-        started_us: Unix microseconds.
-        recording: whether it is still growing.
-        ended: why it ended, in words; "cut short" when the server died meanwhile.
-        seconds: how long it is.
-        frames: used frames in it.
-        bytes: of its file.
-        persons: ids with poses, oldest first.
-    """
-
-    id: str
-    name: str
-    stream: str
-    started_us: int
-    recording: bool
-    ended: str | None
-    seconds: float
-    frames: int
-    bytes: int
-    persons: tuple[int, ...]
 
 
 @dataclass(slots=True)
@@ -186,11 +153,7 @@ class Takes:
         recording = self._recording(take)
         if recording is not None:
             return self._growing(recording)
-        try:
-            fields = json.loads((folder / INFO_NAME).read_text(encoding="utf-8"))
-            info = TakeInfo(**{**fields, "persons": tuple(fields["persons"])})
-        except (OSError, ValueError, TypeError, KeyError):
-            info = None
+        info = read_info(folder)
         if info is not None and not info.recording:
             return info
         rescued = self._rescued(take, info.name if info else None)
@@ -307,22 +270,5 @@ class Takes:
         )
 
     def _write_info(self, info: TakeInfo) -> None:
-        """Replaces the info file in one step: a crash leaves the old one or the new one."""
-        path = self.folder / info.id / INFO_NAME
         with self._lock:
-            new = path.with_suffix(".new")
-            new.write_text(json.dumps(asdict(info), indent=1), encoding="utf-8")
-            os.replace(new, path)
-
-
-def checked_name(name: Any) -> str:
-    """A take's name as people may write it.
-
-    Raises:
-        TakeError: it isn't text, is empty or too long, or has control characters.
-    """
-    if not isinstance(name, str) or not 1 <= len(name.strip()) <= MAX_NAME:
-        raise TakeError(f"name is {str(name)[:120]!r}; expected 1 to {MAX_NAME} characters")
-    if not name.isprintable():
-        raise TakeError(f"name is {name!r}; expected no control characters")
-    return name.strip()
+            write_info(self.folder / info.id, info)

@@ -13,10 +13,22 @@ from genmo_rt.camera import Intrinsics
 from genmo_rt.clock import SLACK_US, TICK_HZ
 from genmo_rt.errors import FileFormatError, InputError
 from genmo_rt.formats.clip import CameraView, Clip
-from genmo_rt.rotation import quat_xyzw_to_rotmat, rotmat_to_axis_angle
+from genmo_rt.rotation import (
+    axis_angle_to_rotmat,
+    quat_xyzw_to_rotmat,
+    rotmat_to_axis_angle,
+    rotmat_to_quat_xyzw,
+)
 from genmo_rt.smpl import load_body
 from genmo_stream.listener import Sighting
-from genmo_stream.takes.records import MAGIC, Kind, decode_sighting, decode_solved, read_records
+from genmo_stream.takes.records import (
+    MAGIC,
+    SOLVED,
+    Kind,
+    decode_sighting,
+    decode_solved,
+    read_records,
+)
 from genmo_stream.wire import PoseMessage, Skeleton, Subject, WireError, decode_pose
 
 FILE_NAME = "take.genmo"
@@ -112,6 +124,20 @@ def read_take(path: Path) -> Take:
         ) from error
     except (ValueError, KeyError, IndexError, WireError) as error:
         raise FileFormatError(f"{file_path} doesn't fit together: {error}; {EXPECTED}") from error
+
+
+def without_gaps(clip: Clip, intrinsics: Intrinsics) -> Clip:
+    """The same clip with blended poses where ticks are missing, as `Take.clip` has them."""
+    assert clip.camera is not None
+    rows = np.zeros(len(clip.pelvis), SOLVED)
+    rows["t_capture_us"] = clip.t_capture_us
+    rows["t"] = (clip.t_capture_us - clip.t_capture_us[0]) / 1e6
+    rows["confidence"], rows["contacts"] = clip.confidence, clip.contacts
+    rows["quat_xyzw"] = _quat_xyzw(clip.axis_angle)
+    rows["root_quat_xyzw_cam"] = _quat_xyzw(clip.camera.root_axis_angle)
+    rows["pelvis"], rows["pelvis_cam"] = clip.pelvis, clip.camera.joints[:, 0]
+    rows["shape"], rows["rest_joints"] = clip.shape, clip.rest_joints
+    return _clip(_every_tick(rows), clip.body, intrinsics)
 
 
 def _take(records: list[tuple[Kind, bytes]]) -> Take:
@@ -220,6 +246,10 @@ def _every_tick(rows: NDArray[Any]) -> _Ticks:
         shape=rows["shape"][-1].astype(np.float64),
         rest_joints=rows["rest_joints"][-1].astype(np.float64),
     )
+
+
+def _quat_xyzw(axis_angle: Array) -> Array:
+    return rotmat_to_quat_xyzw(axis_angle_to_rotmat(torch.as_tensor(axis_angle))).numpy()
 
 
 def _tick_index(t: Array) -> NDArray[np.int64]:
