@@ -28,8 +28,10 @@ Array = NDArray[np.float64]
 RESTING = 0.5  # contact probability from which a foot rests
 FLOOR_STIFFNESS = 1e5  # of the height's correction: it follows drift slower than about 2 s
 SINKING_M = 0.02  # deeper than this under the floor counts as resting on it
+LONGEST_FLIGHT = 20  # frames
+DRAWN_DOWN = 0.1  # weight of a frame of a longer one
 SHORTEST_REST = 4  # frames; a shorter contact is noise
-FADE = 6  # frames over which a foot comes to its place and leaves it
+FADE = 9  # frames over which a foot comes to its place and leaves it
 FURTHEST_M = 0.15  # a foot that is further off its place isn't held there
 
 
@@ -158,18 +160,22 @@ def _heading(rotmat: Array) -> Array:
 
 
 def _floor(heights: Array, rests: NDArray[np.bool_]) -> Array:
-    """(L, 8) heights of the soles, and which rest, to the (L,) shift that stands them on 0."""
-    standing = np.asarray(rests.any(1))
-    if not standing.any():
-        return np.full(len(heights), -heights.min())
+    """(L, 8) heights of the soles, and which rest, to the (L,) shift that stands them on 0.
+
+    Nobody flies for long: where no foot rests for LONGEST_FLIGHT, the lowest one is drawn down.
+    """
     lowest: Array = heights.min(1)
-    resting: Array = np.where(rests, heights, np.inf).min(1)
-    rise: Array = np.zeros(len(heights))
-    rise[standing] = -resting[standing]
-    shift = smooth(rise, standing.astype(np.float64), FLOOR_STIFFNESS)
-    sinks = lowest + shift < -SINKING_M
-    rise[sinks] = -lowest[sinks]
-    return smooth(rise, (standing | sinks).astype(np.float64), FLOOR_STIFFNESS)
+    standing = np.asarray(rests.any(1))
+    rise = -lowest
+    rise[standing] = -np.where(rests, heights, np.inf).min(1)[standing]
+    reached = np.convolve(standing, np.ones(2 * LONGEST_FLIGHT + 1))
+    near = reached[LONGEST_FLIGHT : LONGEST_FLIGHT + len(standing)] > 0.5
+    weight = np.where(standing, 1.0, np.where(near, 0.0, DRAWN_DOWN))
+    shift = smooth(rise, weight, FLOOR_STIFFNESS)
+    for _ in range(2):
+        sinks = ~standing & (lowest + shift < -SINKING_M)
+        shift = smooth(rise, np.where(sinks, 1.0, weight), FLOOR_STIFFNESS)
+    return shift
 
 
 def _bumps(frames: Sequence[int], values: Array, length: int) -> Array:

@@ -72,10 +72,10 @@ def test_a_jump_keeps_its_height() -> None:
     assert np.abs(height[60:]).max() < 0.03
 
 
-def test_without_any_contact_the_lowest_sole_touches_the_floor() -> None:
-    clip = _ground(_vectors(20, (0.0, 1.0, 0.0)))
+def test_nobody_flies_away_whose_feet_never_rest() -> None:
+    clip = _ground(_vectors(300, (0.0, 0.5, 0.0)))  # five metres up
     lowest = BODY.rest_vertices(torch.zeros(10, dtype=torch.float64)).numpy()[:, 1].min()
-    assert clip.pelvis[:, 1].min() + lowest == pytest.approx(0, abs=0.015)
+    assert np.abs(clip.pelvis[:, 1] + lowest).max() < 0.05
 
 
 def test_a_resting_foot_does_not_slide() -> None:
