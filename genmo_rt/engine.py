@@ -229,5 +229,5 @@ def fingerprint(model: Model) -> int:
     """A number of 63 bits that another model's weights won't have."""
     digest = hashlib.blake2b(digest_size=8)
     for value in model.state_dict().values():
-        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+        digest.update(value.detach().cpu().reshape(-1).view(torch.uint8).numpy())
     return int.from_bytes(digest.digest(), "little") >> 1

@@ -107,7 +107,7 @@ class Api:
         self._config = config
         self._streams = streams
         self._authorizer = authorizer
-        self._collector = StreamCollector(lambda: streams)
+        self._collector = StreamCollector(lambda: streams, streams.estimator.engine)
 
     def routes(self) -> list[BaseRoute]:
         """What is under /v1."""

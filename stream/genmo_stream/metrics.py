@@ -6,14 +6,17 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from genmo_rt.device import DeviceFigures, device_figures
+from genmo_rt.engine import Engine, EngineFigures
 from genmo_stream.stream import Stream
 
 
 class StreamCollector(Collector):
     """Reads every stream at scrape time; nothing is counted twice."""
 
-    def __init__(self, streams: Callable[[], Iterable[Stream]]) -> None:
+    def __init__(self, streams: Callable[[], Iterable[Stream]], engine: Engine) -> None:
         self._streams = streams
+        self._engine = engine
 
     def collect(self) -> Iterable[Metric]:
         """One family per figure, labelled by stream."""
@@ -41,6 +44,30 @@ class StreamCollector(Collector):
                 latency.add_metric([stream.name, stage, "0.5"], value.p50 / 1e3)
                 latency.add_metric([stream.name, stage, "0.95"], value.p95 / 1e3)
         yield from (received, dropped, poses, viewers, latency)
+        yield from _engine_families(self._engine.figures)
+        yield from _device_families(device_figures(str(self._engine.device)))
+
+
+def _engine_families(figures: EngineFigures) -> Iterable[Metric]:
+    slots = GaugeMetricFamily("genmo_engine_slots", "Places for persons", labels=["state"])
+    slots.add_metric(["free"], figures.free)
+    slots.add_metric(["taken"], figures.slots - figures.free)
+    yield slots
+    yield CounterMetricFamily("genmo_engine_batches", "Batches run", value=figures.batches)
+    yield CounterMetricFamily("genmo_engine_frames", "Requests in batches", value=figures.frames)
+    yield CounterMetricFamily("genmo_engine_busy_seconds", "Time in batches", value=figures.busy_s)
+
+
+def _device_families(figures: DeviceFigures) -> Iterable[Metric]:
+    """What the GPU's driver says, of all processes; nothing on a CPU."""
+    if figures.memory_used is not None:
+        yield GaugeMetricFamily(
+            "genmo_gpu_memory_bytes", "Memory of the GPU in use", value=figures.memory_used
+        )
+    if figures.utilisation is not None:
+        yield GaugeMetricFamily(
+            "genmo_gpu_utilisation", "Share of time with work", value=figures.utilisation
+        )
 
 
 def render(collector: StreamCollector) -> bytes:
