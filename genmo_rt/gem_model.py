@@ -63,7 +63,7 @@ class GemConfig:
 
 @dataclass(frozen=True, slots=True)
 class GemInputs:
-    """What the network is told of B clips of L frames; `gem.inputs_of` makes it.
+    """What the network is told of B clips of L frames; `gem_inputs.inputs_of` makes it.
 
     Attributes:
         landmarks: 17 × 2, COCO's, (pixel − centre) · 2 / size of the box.

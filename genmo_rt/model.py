@@ -249,6 +249,7 @@ class Model(nn.Module):
         for embedding, modality in zip(self.observe, MODALITIES, strict=True):
             hidden = hidden + embedding(getattr(conditions, modality.name))
         tokens: Tensor = self.stem(F.gelu(hidden, approximate="tanh"))
+        tokens = tokens.expand(-1, conditions.present.shape[1], -1)  # all absent: (B, 1, width)
         return tokens if noised is None else tokens + self.noised(noised.x)
 
 

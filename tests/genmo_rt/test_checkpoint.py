@@ -1,7 +1,10 @@
 """Checkpoints come back as they were written; others are refused with the reason."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -14,12 +17,13 @@ from genmo_rt.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
+from genmo_rt.conditions import Observed, from_landmarks
 from genmo_rt.errors import FileFormatError
 from genmo_rt.metrics import mpjpe
-from genmo_rt.model import Model, ModelConfig
+from genmo_rt.model import Model, ModelConfig, Texts
 from genmo_rt.motion import MotionStats
 from genmo_rt.smpl import load_body
-from genmo_rt.validation import SCORED, validate
+from genmo_rt.validation import SCORED, conditions_of, validate
 from tests.genmo_rt.tiny_batch import tiny_batch
 
 CONFIG = ModelConfig(width=16, layers=1, heads=1, head_dim=16, window=5)
@@ -44,6 +48,102 @@ def test_checkpoint_comes_back(written: tuple[Path, Checkpoint]) -> None:
     for name, weight in made.model.state_dict().items():
         assert torch.equal(read.model.state_dict()[name], weight)
     assert not read.model.training
+
+
+def test_a_checkpoint_says_whether_it_was_trained_to_look_ahead(
+    written: tuple[Path, Checkpoint], tmp_path: Path
+) -> None:
+    path, made = written
+    assert not load_checkpoint(path).centred
+    save_checkpoint(tmp_path / "centred.safetensors", replace(made, centred=True))
+    assert load_checkpoint(tmp_path / "centred.safetensors").centred
+
+
+def _as_format_1(path: Path) -> None:
+    """Rewrites a checkpoint as it was before generation."""
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+    later = ("level.", "noised.", "texts.", "observe.4.", "observe.5.", "observe.6.")
+    tensors = {
+        name: value
+        for name, value in load_file(path).items()
+        if not name.removeprefix("model.").startswith(later)
+    }
+    config = json.loads(metadata["config"])
+    del config["text_width"], metadata["centred"]
+    metadata |= {
+        "format": "genmo-rt.1",
+        "conditions": "keypoints2d:33x5+bbox:1x4+cam_angvel:1x6+features:33x4",
+        "config": json.dumps(config),
+    }
+    save_file(tensors, path, metadata=metadata)
+
+
+def test_a_checkpoint_from_before_generation_still_estimates_and_ignores_the_rest(
+    written: tuple[Path, Checkpoint],
+) -> None:
+    path, made = written
+    _as_format_1(path)
+    read = load_checkpoint(path)
+    for name, weight in read.model.state_dict().items():
+        old = not name.startswith(("level.", "noised.", "texts.", "observe.4", "observe.5"))
+        if old and not name.startswith("observe.6"):
+            assert torch.equal(weight, made.model.state_dict()[name])
+        else:
+            assert not weight.any()
+    batch = tiny_batch(2, 8)
+    conditions, delay = conditions_of(batch), torch.zeros(2, dtype=torch.int64)
+    music = Observed(torch.randn(2, 8, 1, 35), torch.ones(2, 8, 1, dtype=torch.bool))
+    mask, span = torch.ones(2, 1, 3, dtype=torch.bool), torch.tensor([[[0, 8]]] * 2)
+    texts = Texts(torch.randn(2, 1, 3, 384), mask, span)
+    said = read.model(conditions, delay)
+    told = read.model(replace(conditions, music=music), delay, texts=texts)
+    assert torch.equal(said, told)
+
+
+def test_a_checkpoint_from_before_generation_that_lacks_a_weight_is_refused(
+    written: tuple[Path, Checkpoint],
+) -> None:
+    path, _ = written
+    _as_format_1(path)
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+    tensors = load_file(path)
+    del tensors["model.stem.bias"]
+    save_file(tensors, path, metadata=metadata)
+    with pytest.raises(FileFormatError, match=r"(?s)do not fit its config .*stem\.bias"):
+        load_checkpoint(path)
+
+
+def test_the_first_shipped_checkpoint_estimates_what_it_did_before_generation() -> None:
+    landmarks = Path(__file__).parents[1] / "fixtures" / "landmarks"
+    with np.load(landmarks / "pose2sim_cam02.npz") as video:
+        pixels, confidence = (
+            torch.from_numpy(video[name])[None] for name in ("pixels", "confidence")
+        )
+        width, height = (float(side) for side in video["image_size"])
+    side = max(width, height)
+    conditions = from_landmarks(
+        pixels,
+        confidence,
+        torch.tensor([[side, side, width / 2, height / 2]]),
+        torch.tensor([[width, height]]),
+    )
+    shipped = load_checkpoint()
+    with np.load(landmarks / "pose2sim_cam02_format_1.npz") as before:
+        for delay in (0, 4):
+            found = shipped.model(conditions, torch.tensor([delay]))[0]
+            expected = torch.from_numpy(before[f"delay{delay}"])
+            torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-6)
+
+
+def test_other_modalities_are_refused(
+    written: tuple[Path, Checkpoint], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, _ = written
+    monkeypatch.setattr(checkpoints, "CONDITIONS", "keypoints2d:17x3")
+    with pytest.raises(FileFormatError, match=r"its conditions is .*'keypoints2d:17x3'"):
+        load_checkpoint(path)
 
 
 def test_half_precision_keeps_the_weights_to_three_digits(
