@@ -2,7 +2,7 @@
 
 import argparse
 
-from genmo_rt.arguments import Commands, add_device_flags, command, positive
+from genmo_rt.arguments import Commands, command, positive
 from genmo_rt.cli.common import progress
 
 
@@ -43,14 +43,16 @@ def add(kinds: Commands) -> None:
     engine.add_argument(
         "--frames", type=positive, default=20_000, metavar="N", help="frames that a stream lives"
     )
-    add_device_flags(engine)
+    device = engine.add_mutually_exclusive_group()
+    device.add_argument("--gpu", type=int, metavar="N", help="number of the CUDA device to measure")
+    device.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where")
 
 
 def _bench_engine(args: argparse.Namespace) -> int:
     from genmo_rt import bench
     from genmo_rt.device import device_figures, resolve_device
 
-    device = resolve_device(args.device or "auto", args.gpu)
+    device = resolve_device(args.device, args.gpu)
     on_cpu = device == "cpu"
     precisions = args.precision or (["float32", "bfloat16", "int8"] if on_cpu else ["bfloat16"])
     threads = args.threads if on_cpu else args.threads[:1]

@@ -14,6 +14,7 @@ COMMANDS = (
     ("doctor",),
     ("bench",),
     ("bench", "step"),
+    ("bench", "engine"),
     ("bench", "live"),
     ("token",),
 )
