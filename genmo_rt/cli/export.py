@@ -108,10 +108,10 @@ def _solve(take: "Take", folder: Path, args: argparse.Namespace) -> None:
     from genmo_rt.device import resolve_device
     from genmo_rt.estimate import Estimator
     from genmo_rt.smpl import load_body
-    from genmo_stream.takes.solve import comparison_table, count_frames, solve_take
+    from genmo_stream.takes.solve import comparison_table, count_steps, solve_take
 
     device = resolve_device(args.device or "auto", args.gpu)
     estimator = Estimator.load(args.checkpoint, device=device, body=load_body(args.body))
-    with progress("solving the take again", count_frames(take)) as advance:
+    with progress("solving the take again", count_steps(take)) as advance:
         comparisons = solve_take(take, folder, estimator, lambda: advance(None))
     print(comparison_table(comparisons))

@@ -1,4 +1,4 @@
-"""The second solve: a take's landmarks through the estimator once more, with all of them known."""
+"""The second solve: a take's landmarks estimated once more, each pose knowing the whole take."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -24,7 +24,6 @@ from genmo_stream.listener import Sighting
 from genmo_stream.takes.export import second_path
 from genmo_stream.takes.take import Take, without_gaps
 
-LOOKAHEAD = 8  # ticks that the second solve knows ahead of each pose
 COMPARISON_NAME = "second.json"
 SEEN = 0.5  # visibility of landmarks that count
 SAME_TICK_US = 17_000
@@ -65,7 +64,7 @@ def solve_person(
         take: its content.
         person: whose.
         estimator: weights and body.
-        watch: called for each frame; may raise to stop.
+        watch: called twice for each frame, as it is read and as it is posed; may raise to stop.
     Raises:
         TakeError: the take has no landmarks of this person, or its camera changed meanwhile.
         InputError: what the publisher said of the camera can't be used.
@@ -86,8 +85,8 @@ def solve_person(
         _ticked(seen, person, watch),
         intrinsics,
         height_m=seen[-1].height_m,
-        delay=LOOKAHEAD,
         start_us=seen[0].t_capture_us,
+        each=watch,
     )
     return without_gaps(clip, intrinsics)
 
@@ -120,9 +119,9 @@ def solve_take(
     return comparisons
 
 
-def count_frames(take: Take) -> int:
+def count_steps(take: Take) -> int:
     """How often `watch` is called for a take."""
-    return sum(len(_from_first_to_last(take.sightings, person)) for person in take.persons)
+    return 2 * sum(len(_from_first_to_last(take.sightings, person)) for person in take.persons)
 
 
 def compare(take: Take, person: int, live: Clip, second: Clip, body: Body) -> Comparison:

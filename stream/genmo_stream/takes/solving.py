@@ -10,7 +10,7 @@ from typing import Any, Literal
 from genmo_rt.errors import GenmoError
 from genmo_rt.estimate import Estimator
 from genmo_stream.errors import TakeBusy
-from genmo_stream.takes.solve import COMPARISON_NAME, count_frames, solve_take
+from genmo_stream.takes.solve import COMPARISON_NAME, count_steps, solve_take
 from genmo_stream.takes.store import Takes
 
 logger = logging.getLogger(__name__)
@@ -86,14 +86,14 @@ class SecondSolver:
     def _solve(self, take: str) -> None:
         try:
             content = self._takes.read(take)
-            total, done = max(count_frames(content), 1), 0
+            total, done = max(count_steps(content), 1), 0
 
             def watch() -> None:
                 nonlocal done
                 if self._stopping.is_set():
                     raise _Stopped
                 done += 1
-                self._states[take] = SolveState("running", round(done / total, 3))
+                self._states[take] = SolveState("running", round(min(done / total, 1.0), 3))
 
             solve_take(content, self._takes.path(take), self._estimator, watch)
             self._states[take] = SolveState("done", 1.0)
