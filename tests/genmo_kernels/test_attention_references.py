@@ -7,7 +7,13 @@ import torch
 from torch import Tensor
 
 from genmo_kernels.ring_decode.reference import ring_decode
-from genmo_kernels.windowed_attention.reference import ROPE_BASE, windowed_attention
+from genmo_kernels.windowed_attention.reference import (
+    BLOCK,
+    ROPE_BASE,
+    rope_table,
+    rotate,
+    windowed_attention,
+)
 
 
 def _qkv(length: int, heads: int = 2, dim: int = 6) -> tuple[Tensor, Tensor, Tensor]:
@@ -37,6 +43,37 @@ def test_windowed_attention_is_the_sum_by_hand(left: int, right: int) -> None:
         weight = torch.tensor(score, dtype=torch.float64).softmax(0)
         by_hand = sum(w * v[1, j, 0] for w, j in zip(weight, seen, strict=True))
         torch.testing.assert_close(out[1, i, 0], by_hand)
+
+
+@pytest.mark.parametrize(("left", "right"), [(59, 0), (5, 9), (0, 0), (30, 29), (10**6, 0)])
+@pytest.mark.parametrize("length", [BLOCK - 1, BLOCK, 2 * BLOCK + 5])
+def test_blocks_of_queries_give_what_all_at_once_give(length: int, left: int, right: int) -> None:
+    q, k, v = _qkv(length)
+    place = torch.arange(length)
+    away = place[None, :] - place[:, None]
+    seen = (away >= -left) & (away <= right)
+    cos, sin = (x[:, None] for x in rope_table(length, 6, q.dtype, q.device))
+    scores = torch.einsum("bihd,bjhd->bhij", rotate(q, cos, sin), rotate(k, cos, sin)) / 6**0.5
+    weight = scores.masked_fill(~seen, -torch.inf).softmax(-1)
+    dense = torch.einsum("bhij,bjhd->bihd", weight, v)
+    out = windowed_attention(q, k, v, left, right)
+    assert (out - dense).abs().max() < 1e-12  # float64
+
+
+def test_a_long_clip_needs_memory_for_its_window_only() -> None:
+    length, window = 3000, 60
+    q, k, v = (x.float().requires_grad_() for x in _qkv(length))
+    kept: dict[int, int] = {}
+
+    def keep(x: Tensor) -> Tensor:
+        kept[x.untyped_storage().data_ptr()] = x.numel()
+        return x
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
+        windowed_attention(q, k, v, window - 1, 0)
+    batch, heads = q.shape[0], q.shape[2]
+    of_scores = batch * heads * length * (window + BLOCK)
+    assert sum(kept.values()) < 4 * of_scores < batch * heads * length**2 / 5
 
 
 @pytest.mark.parametrize("window", [1, 4, 7])

@@ -138,7 +138,7 @@ def test_rows_of_a_decoder_may_have_gaps(layout: Any, backend: Any) -> None:
     maps = torch.tensor([TURNED, HALVED])
     padded_luma = torch.zeros(2, HEIGHT, 32, dtype=torch.uint8)[..., :WIDTH]
     rows = torch.zeros(*chroma.shape[: 2 if layout == "nv12" else 3], 32, dtype=torch.uint8)
-    padded_chroma = rows[..., :18].unflatten(-1, (9, 2)) if layout == "nv12" else rows[..., :9]
+    padded_chroma = rows[..., :18].view(2, 7, 9, 2) if layout == "nv12" else rows[..., :9]
     padded_luma.copy_(luma)
     padded_chroma.copy_(chroma)
     with_gaps = nv12_crop(padded_luma, padded_chroma, maps, SIZE, layout=layout, backend=backend)

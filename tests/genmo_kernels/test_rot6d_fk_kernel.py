@@ -32,7 +32,7 @@ def _poses(
 def _with_gradients(rot6d: Tensor, root: Tensor, rest: Tensor, backend: str) -> tuple[Tensor, ...]:
     """Rotations, joints, and the gradients of a weighted sum of both."""
     inputs = [x.detach().requires_grad_() for x in (rot6d, root, rest)]
-    out = rot6d_fk(*inputs, TREE, backend=backend)  # type: ignore[misc, arg-type]
+    out = rot6d_fk(inputs[0], inputs[1], inputs[2], TREE, backend=backend)  # type: ignore[arg-type]
     generator = torch.Generator().manual_seed(5)
     weights = [torch.randn(x.shape, generator=generator).to(x.dtype) for x in out]
     return (*(x.detach() for x in out), *torch.autograd.grad(out, inputs, weights))
@@ -48,8 +48,10 @@ def test_definition_poses_smpl_as_the_body_does() -> None:
 
 
 def test_gradient_of_the_definition_is_right() -> None:
-    inputs = [x.double().requires_grad_() for x in _poses(2)]
-    assert torch.autograd.gradcheck(lambda *x: rot6d_fk(*x, TREE), inputs)  # type: ignore[arg-type]
+    def pose(rot6d: Tensor, root: Tensor, rest: Tensor) -> tuple[Tensor, Tensor]:
+        return rot6d_fk(rot6d, root, rest, TREE)
+
+    assert torch.autograd.gradcheck(pose, [x.double().requires_grad_() for x in _poses(2)])
 
 
 @pytest.mark.parametrize("shared", [True, False], ids=["one-skeleton", "own-skeletons"])
@@ -140,6 +142,6 @@ def test_bad_arguments_are_named(name: str, value: object, message: str, backend
 
 
 def test_float64_is_for_the_definition_only() -> None:
-    inputs = [x.double() for x in _poses(2)]
+    rot6d, root, rest = (x.double() for x in _poses(2))
     with pytest.raises(ValueError, match=r"rot6d has dtype torch.float64; expected bfloat16"):
-        rot6d_fk(*inputs, TREE, backend="triton")  # type: ignore[misc]
+        rot6d_fk(rot6d, root, rest, TREE, backend="triton")

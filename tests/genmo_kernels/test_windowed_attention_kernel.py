@@ -57,6 +57,7 @@ def _truth(
         pytest.param((19,), 1000, 2**31 - 1, torch.float32, id="T19-wider-than-the-sequence"),
         pytest.param((3, 0, 21, 1), 7, 3, torch.float32, id="varlen-3-0-21-1"),
         pytest.param((3, 0, 21, 1), 7, 3, torch.float16, id="varlen-3-0-21-1-fp16"),
+        pytest.param((3, 0, 21, 1), 7, 3, torch.bfloat16, id="varlen-3-0-21-1-bf16"),
     ],
 )
 def test_kernel_and_gradient_equal_float64(
@@ -120,14 +121,41 @@ def test_gradient_of_the_definition_is_right() -> None:
     assert torch.autograd.gradcheck(attend, qkv)
 
 
-def test_op_is_registered_as_torch_expects() -> None:
-    qkv = _qkv(5).requires_grad_()
+def test_op_and_its_gradient_are_registered_as_torch_expects() -> None:
+    qkv, bounds = _qkv(5), _bounds((5,))
     cos = sin = torch.zeros(8, HEAD_DIM // 2)
+    attend = torch.ops.genmo.windowed_attention.default
+    torch.library.opcheck(attend, (qkv.clone().requires_grad_(), bounds, cos, sin, 3, 0))
+    out, lse = attend(qkv, bounds, cos, sin, 3, 0)
     torch.library.opcheck(
-        torch.ops.genmo.windowed_attention.default,
-        (qkv, _bounds((5,)), cos, sin, 3, 0),
-        test_utils=("test_schema", "test_autograd_registration", "test_faketensor"),
+        torch.ops.genmo.windowed_attention_backward.default,
+        (qkv, out, torch.ones_like(out), lse, bounds, cos, sin, 3, 0),
     )
+
+
+def test_only_the_log_sum_exp_is_kept_for_the_gradient() -> None:
+    tokens = 40
+    kept: list[tuple[int, ...]] = []
+
+    def keep(x: Tensor) -> Tensor:
+        kept.append(tuple(x.shape))
+        return x
+
+    qkv = _qkv(tokens).requires_grad_()
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
+        windowed_attention(qkv, 9, 0, cu_seqlens=_bounds((tokens,)), backend="triton")
+    table = 64, HEAD_DIM // 2  # angles, shared by all calls
+    own = [(tokens, 3, HEADS, HEAD_DIM), (tokens, HEADS, HEAD_DIM), (HEADS, tokens)]
+    assert sorted(kept) == sorted([*own, (2,), table, table])
+
+
+def test_sequences_that_do_not_exist_are_not_looked_for() -> None:
+    none = torch.empty(0, 5, 3, HEADS, HEAD_DIM)
+    assert windowed_attention(none, 2, 0, backend="triton").shape == (0, 5, HEADS, HEAD_DIM)
+    empty = torch.empty(2, 0, 3, HEADS, HEAD_DIM)
+    for backend in ("triton", "reference"):
+        out = windowed_attention(empty, 2, 0, backend=backend)
+        assert out.shape == (2, 0, HEADS, HEAD_DIM)
 
 
 @pytest.mark.parametrize(
@@ -135,6 +163,8 @@ def test_op_is_registered_as_torch_expects() -> None:
     [
         ({"qkv": torch.zeros(4, 2, 1, 32)}, r"qkv has shape \(4, 2, 1, 32\); expected"),
         ({"qkv": torch.zeros(4, 3, 1, 31)}, "expected .* with D even"),
+        ({"qkv": torch.zeros(4, 3, 1, 0)}, r"qkv has shape \(4, 3, 1, 0\); expected"),
+        ({"qkv": torch.zeros(4, 3, 0, 32)}, r"qkv has shape \(4, 3, 0, 32\); expected"),
         ({"qkv": torch.zeros(4, 3, 1, 32, dtype=torch.int64)}, "qkv has dtype torch.int64"),
         ({"qkv": torch.zeros(4, 3, 2, 64)[:, :, :, ::2]}, "qkv has strides"),
         ({"left": -1}, "left is -1"),
