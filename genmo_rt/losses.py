@@ -18,7 +18,7 @@ from genmo_rt.bodies.landmarks import LANDMARK_JOINTS
 from genmo_rt.clock import TICK_HZ
 from genmo_rt.conditions import Conditions
 from genmo_rt.data.batch import TrainingBatch
-from genmo_rt.motion import SLICES, Motion, MotionStats, View
+from genmo_rt.motion import SLICES, Motion, MotionStats, View, observed_motion
 from genmo_rt.rotation import angle_between
 from genmo_rt.smpl import Body
 
@@ -80,17 +80,14 @@ WEIGHTS = {
 
 def true_motion(batch: TrainingBatch) -> Motion:
     """What a perfect model would say of every frame: (B, L) motions."""
-    frames = batch.present.shape
-    R_c2w = batch.R_c2w[:, None].expand(*frames, 3, 3)
-    rotmat_gv = R_c2w @ batch.rotmat_cam[:, :, 0]
-    return Motion(
-        rotmat_gv=rotmat_gv,
-        root_vel=turn(rotmat_gv.transpose(-1, -2), batch.root_vel_world),
+    R_c2w = batch.R_c2w[:, None]
+    return observed_motion(
         rotmat_cam=batch.rotmat_cam,
-        shape=batch.shape[:, None].expand(*frames, -1),
         root_cam=batch.root_cam,
+        velocity_gv=batch.root_vel_world,
         R_c2gv=R_c2w,
         camera_pos=batch.root_world - turn(R_c2w, batch.root_cam),
+        shape=batch.shape[:, None],
         contacts=batch.contacts,
     )
 
