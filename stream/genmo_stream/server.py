@@ -146,6 +146,8 @@ def serve(config: ServerConfig, say: Callable[[str], None]) -> None:
     say(f"  device  {device_figures(resolve_device(config.device, config.gpu))}")
     say(f"  model   {estimator.checkpoint.note}, 2D {config.keypoints}")
     say(f"  body    {estimator.body.name}")
+    for sink in config.all_sinks():
+        say(f"  {sink.kind:<7} {sink.to}")
     if not WEB_ROOT.is_dir():
         say("  page    not built: run `make setup` in the source tree (needs Node.js)")
     if config.insecure and not config.on_loopback:
