@@ -74,10 +74,9 @@ class Clips:
     """Batches by number, of the clips with 3D truth or of the others."""
 
     def __init__(self, dataset: Dataset, body: Body, loading: LoaderConfig) -> None:
-        chosen = np.arange(len(dataset.names)) % 2 == 0
-        nothing = np.zeros_like(dataset.weights)
-        self._with_truth = replace(dataset, weights=np.where(chosen, dataset.weights, nothing))
-        self._pictures = replace(dataset, weights=np.where(chosen, nothing, dataset.weights))
+        odd = np.arange(len(dataset.names)) % 2 == 1
+        self._with_truth = replace(dataset, held_out=dataset.held_out | odd)
+        self._pictures = replace(dataset, held_out=dataset.held_out | ~odd)
         self._body, self._loading = body, loading
 
     def __call__(self, number: int, mode: str, seed: int) -> TrainingBatch:
