@@ -1,0 +1,6 @@
+#include "GenmoConnection.h"
+#include "Modules/ModuleManager.h"
+
+DEFINE_LOG_CATEGORY(LogGenmo);
+
+IMPLEMENT_MODULE(FDefaultModuleImpl, GenmoRT)
