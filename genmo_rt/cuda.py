@@ -15,21 +15,24 @@ def capture_graph(step: Callable[[], None]) -> Callable[[], None]:
     """
     current = torch.cuda.current_stream()
     side = background_stream(current.device)  # a graph's kernels keep the priority of its capture
-    side.wait_stream(current)
     with torch.cuda.stream(side):
         for _ in range(WARM_UPS):
             step()
-    current.wait_stream(side)
-    torch.cuda.synchronize()
+    torch.cuda.synchronize(current.device)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, stream=side):
+    # Only this thread is watched: others may use the GPU meanwhile.
+    with torch.cuda.graph(graph, stream=side, capture_error_mode="thread_local"):
         step()
     replay: Callable[[], None] = graph.replay
     return replay
 
 
 def background_stream(device: torch.device) -> torch.cuda.Stream:
-    """A stream of the lowest priority: a game's or another model's work goes before ours."""
+    """A stream of the lowest priority: a game's or another model's work goes before ours.
+
+    It sees what the device has done so far.
+    """
+    torch.cuda.synchronize(device)
     lowest, _ = torch.cuda.Stream.priority_range()  # type: ignore[call-arg]  # it is static
     stream: torch.cuda.Stream = torch.cuda.Stream(device, priority=lowest)  # type: ignore[no-untyped-call]
     return stream

@@ -85,11 +85,11 @@ class Engine:
         self.device = weight.device
         self.precision: Precision = precision or default_precision(weight)
         self.window = model.config.window if window is None else window
-        self._folded = Folded(model, self.precision, self.device, modalities)
-        dtype = self._folded.dtype
         self._weights = fingerprint(model)
         self._stream = background_stream(self.device) if weight.is_cuda else None
         with using(self.device, self._stream):
+            self._folded = Folded(model, self.precision, self.device, modalities)
+            dtype = self._folded.dtype
             self._arena = Arena(model.config, slots, self.window, dtype, self.device)
             self._runner = make_runner(self._folded, self._arena)
         self._device_lock = threading.Lock()  # held by whoever touches the arena

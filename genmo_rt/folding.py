@@ -207,6 +207,17 @@ class Folded:
         return kinds.get(self._precision, Dense)(weight, bias)
 
 
+def live_precision(device: str) -> Precision | None:
+    """What a server runs on that device; None: what the engine takes by itself.
+
+    On x86 CPUs 8-bit weights: a step reads all weights once, so fewer bytes are less time, more
+    so beside other work that reads memory. Measured in docs/log.md; what it does to poses is in
+    tests/genmo_rt/test_precision.py.
+    """
+    vectors = torch.backends.cpu.get_cpu_capability()
+    return "int8" if device == "cpu" and vectors in ("AVX2", "AVX512") else None
+
+
 def computing_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     """The dtype of everything but quantised weights.
 

@@ -16,6 +16,7 @@ from genmo_rt.device import device_figures, resolve_device
 from genmo_rt.engine import Engine
 from genmo_rt.errors import GenmoError
 from genmo_rt.estimate import Estimator
+from genmo_rt.folding import live_precision
 from genmo_rt.smpl import load_body
 from genmo_stream.config import ServerConfig
 from genmo_stream.ice import MediaNetwork
@@ -80,11 +81,16 @@ def _device(config: ServerConfig) -> str:
 
 def _model(config: ServerConfig) -> str:
     device = resolve_device(config.device, config.gpu)
-    estimator = Estimator.load(config.checkpoint, device=device, body=load_body(config.body))
+    estimator = Estimator.load(
+        config.checkpoint,
+        device=device,
+        body=load_body(config.body),
+        precision=live_precision(device),
+    )
     milliseconds = _step_ms(estimator.engine)
     return (
         f"{estimator.checkpoint.note or 'loaded'}; body {estimator.body.name}; "
-        f"{estimator.engine.precision}, {milliseconds:.1f} ms a step"
+        f"{estimator.engine.precision} weights, {milliseconds:.1f} ms a step"
     )
 
 

@@ -11,6 +11,7 @@ import uvicorn
 
 from genmo_rt.device import device_figures, resolve_device
 from genmo_rt.estimate import Estimator
+from genmo_rt.folding import live_precision
 from genmo_rt.smpl import load_body
 from genmo_stream.app import create_app
 from genmo_stream.config import ServerConfig
@@ -61,6 +62,7 @@ def make_streams(config: ServerConfig, *, tap: FrameTap | None = None) -> Stream
         device=device,
         body=load_body(config.body),
         streams=PLACES_PER_STREAM * config.max_streams,
+        precision=live_precision(device),
     )
 
     def make_stage() -> KeypointStage:
@@ -143,7 +145,8 @@ def serve(config: ServerConfig, say: Callable[[str], None]) -> None:
     estimator = streams.estimator
     port = listener.getsockname()[1]
     say(f"genmo-rt is at {config.url(port)}")
-    say(f"  device  {device_figures(resolve_device(config.device, config.gpu))}")
+    engine = estimator.engine
+    say(f"  device  {device_figures(str(engine.device))}, {engine.precision} weights")
     say(f"  model   {estimator.checkpoint.note}, 2D {config.keypoints}")
     say(f"  body    {estimator.body.name}")
     for sink in config.all_sinks():
