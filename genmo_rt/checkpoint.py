@@ -78,6 +78,11 @@ def load_checkpoint(path: Path = DEFAULT_CHECKPOINT, device: str = "cpu") -> Che
         raise FileFormatError(f"{path}: no such checkpoint") from error
     except (SafetensorError, OSError) as error:
         raise FileFormatError(f"{path}: not a safetensors checkpoint ({error})") from error
+    if metadata.get("format", "").startswith("genmo-rt.gem."):
+        raise FileFormatError(
+            f"{path}: GEM-SMPL's weights, whose motion and body are others; expected a checkpoint "
+            "of this program's own (genmo_rt.gem_import.load_gem reads that file)"
+        )
     first = metadata.get("format") == FORMAT_1
     expected = {
         "format": FORMAT_1 if first else FORMAT,

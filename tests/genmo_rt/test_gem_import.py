@@ -7,11 +7,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from genmo_rt.checkpoint import DEFAULT_CHECKPOINT, load_checkpoint
 from genmo_rt.cli import main
 from genmo_rt.conditions import Absent, Modality, Observed
 from genmo_rt.errors import FileFormatError
-from genmo_rt.gem import GEM_WIDTH
+from genmo_rt.gem import GEM_WIDTH, GemMotion, decode
 from genmo_rt.gem_import import import_gem, load_gem, map_state, save_gem
+from genmo_rt.gem_inputs import inputs_of
 from genmo_rt.gem_model import (
     CAM_ANGVEL,
     CLIFF,
@@ -145,11 +147,29 @@ def test_a_file_with_more_than_tensors_is_not_unpickled(checkpoint: Path) -> Non
         import_gem(checkpoint)
 
 
-def test_our_own_file_is_no_imported_one(tmp_path: Path) -> None:
-    from genmo_rt.checkpoint import DEFAULT_CHECKPOINT
-
+def test_our_own_file_is_no_imported_one() -> None:
     with pytest.raises(FileFormatError, match="import-gem"):
         load_gem(DEFAULT_CHECKPOINT)
+
+
+def test_an_imported_file_is_not_taken_for_our_own(checkpoint: Path, tmp_path: Path) -> None:
+    save_gem(tmp_path / "gem.safetensors", import_gem(checkpoint))
+    with pytest.raises(FileFormatError, match=r"GEM-SMPL's weights.*load_gem"):
+        load_checkpoint(tmp_path / "gem.safetensors")
+
+
+def test_landmarks_go_through_the_release_s_network_to_a_motion(checkpoint: Path) -> None:
+    imported = import_gem(checkpoint)
+    pixels = 300 + 80 * torch.randn(1, 7, 33, 2, generator=torch.Generator().manual_seed(6))
+    camera = torch.tensor([[600.0, 600, 320, 240]])
+    inputs, box = inputs_of(pixels, torch.full((1, 7, 33), 0.9), camera, imported.cam_angvel)
+    out = imported.model(inputs)
+    said = GemMotion(imported.stats.denormalise(out.x), out.camera, out.contacts)
+    motion = decode(said, box, torch.tensor([0.0, -0.35, 0.0]))
+    assert motion.rotmat_cam.shape == (1, 7, 24, 3, 3)
+    turned = motion.rotmat_cam @ motion.rotmat_cam.transpose(-1, -2)
+    torch.testing.assert_close(turned, torch.eye(3).expand_as(turned), atol=1e-4, rtol=0)
+    assert torch.equal(motion.shape[:, 0], motion.shape[:, 6])
 
 
 def test_padding_changes_nothing(checkpoint: Path) -> None:
