@@ -24,9 +24,7 @@ def add(kinds: Commands) -> None:
     parser.add_argument(
         "--steps", type=positive, default=STEPS, metavar="N", help="denoising steps"
     )
-    parser.add_argument(
-        "--threads", type=positive, nargs="+", default=[2], metavar="N", help="torch's threads"
-    )
+    parser.add_argument("--threads", type=positive, default=2, metavar="N", help="torch's threads")
 
 
 def _bench_generate(args: argparse.Namespace) -> int:
@@ -37,20 +35,13 @@ def _bench_generate(args: argparse.Namespace) -> int:
     encoder = MiniLM()
     print("| size | clip s | steps | threads | bfloat16 | wall s |")
     print("|---|---|---|---|---|---|")
-    for threads in args.threads:
-        with shown(f"timing on {threads} threads") as show:
-            cost = bench_generate(
-                args.size,
-                threads,
-                encoder,
-                seconds=args.seconds,
-                steps=args.steps,
-                show=show,
-            )
-        fast = "yes" if cost.bfloat16 else "no"
-        print(
-            f"| {cost.size} | {cost.seconds:g} | {cost.steps} | {cost.threads} | {fast} "
-            f"| {cost.wall_s:.1f} |",
-            flush=True,
+    with shown(f"timing on {args.threads} threads") as show:
+        cost = bench_generate(
+            args.size, args.threads, encoder, seconds=args.seconds, steps=args.steps, show=show
         )
+    fast = "yes" if cost.bfloat16 else "no"
+    print(
+        f"| {cost.size} | {cost.seconds:g} | {cost.steps} | {cost.threads} | {fast} "
+        f"| {cost.wall_s:.1f} |"
+    )
     return 0

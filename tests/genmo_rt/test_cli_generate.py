@@ -55,6 +55,18 @@ def test_texts_become_all_four_files(checkpoint: Path, tmp_path: Path) -> None:
     assert clip.camera is None
 
 
+@pytest.mark.parametrize("command", [["generate"], ["bench", "generate"]])
+def test_help_has_an_example_and_no_blots(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([*command, "--help"])
+    assert stopped.value.code == 0
+    text = capsys.readouterr().out
+    assert f"example: genmo-rt {' '.join(command)}" in text
+    assert not any(blot in text for blot in ("SUPPRESS", "default: None", "default: ["))
+
+
 def test_variations_are_numbered_and_a_seed_repeats_them(checkpoint: Path, tmp_path: Path) -> None:
     flags = ("--text", "walk@0-1", "--variations", "2", "--seed", "7", "-o")
     assert _run(checkpoint, *flags, tmp_path / "a.npz") == 0

@@ -1,6 +1,7 @@
 """Timelines from TOML, JSON and flags, and what is refused."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,20 @@ def test_a_toml_file_tells_everything(tmp_path: Path) -> None:
     assert keyframe.frame == 345
     assert keyframe.joints.nonzero()[0].tolist() == [0, 18]
     np.testing.assert_allclose(keyframe.rotmat, np.tile(np.eye(3), (24, 1, 1)))
+
+
+def test_the_manuals_example_can_be_read(tmp_path: Path) -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "generate.md").read_text()
+    toml = re.search("```toml\n(.*?)```", manual, re.DOTALL)
+    assert toml is not None
+    rotations = ", ".join(["[0.0, 0.0, 0.0, 1.0]"] * 24)
+    written_out = f"pelvis = [0.0, 0.93, 2.5]\nrotations = [{rotations}]\n"
+    example = toml[1].replace("[…]", f"[{rotations}]")
+    example = re.sub("take = .*\ntake_at = .*\n", written_out, example)  # there is no such take
+    timeline = read_timeline(_write(tmp_path / "show.toml", example))
+    assert timeline.length == 360
+    assert [len(part) for part in (timeline.texts, timeline.videos, timeline.music)] == [1, 1, 1]
+    assert [keyframe.frame for keyframe in timeline.keyframes] == [270, 345]
 
 
 def test_json_says_the_same_as_toml(tmp_path: Path) -> None:
