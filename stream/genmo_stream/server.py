@@ -16,12 +16,12 @@ from genmo_rt.smpl import load_body
 from genmo_stream.app import create_app
 from genmo_stream.config import ServerConfig
 from genmo_stream.errors import AddressTaken, ConfigError
+from genmo_stream.eye import FrameTap
 from genmo_stream.ice import MediaNetwork, ice_servers
 from genmo_stream.keypoints import KeypointStage, MediaPipeStage
 from genmo_stream.memory import settle, share_arenas
 from genmo_stream.page import WEB_ROOT
 from genmo_stream.sockets import ViewerSocket
-from genmo_stream.stream import FrameTap
 from genmo_stream.streams import Streams
 
 MAX_WS_MESSAGE = 64 * 1024  # bytes a client may send at once

@@ -4,9 +4,9 @@ from collections import deque
 from dataclasses import dataclass
 
 from genmo_rt.camera import Intrinsics
-from genmo_rt.clock import Tick
 from genmo_rt.estimate import Estimator, StreamEstimator
 from genmo_rt.world import World
+from genmo_stream.seen import Seen
 from genmo_stream.tracking import Observation
 from genmo_stream.whip import PublishOptions
 
@@ -14,15 +14,15 @@ ASPECT_TOLERANCE = 0.01  # encoders round sides to even numbers when they scale 
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """A frame after the 2D stage; the picture itself is gone."""
+class Followed:
+    """A frame with who is in it.
 
-    number: int
-    t_capture_us: int
-    decode_ms: float
-    keypoints_ms: float
-    image_size: tuple[int, int]
-    tick: Tick
+    Attributes:
+        seen: the frame.
+        observation: the person in it.
+    """
+
+    seen: Seen
     observation: Observation
 
 
@@ -36,7 +36,7 @@ class Solvers:
         self._world: World | None = None  # handed from person to person
         self._person: int | None = None  # whose pose the solver estimates
         self._image_size = (0, 0)
-        self._pending: deque[Seen] = deque()  # frames whose poses are still to come
+        self._pending: deque[Followed] = deque()  # frames whose poses are still to come
 
     @property
     def person(self) -> int | None:
@@ -57,23 +57,23 @@ class Solvers:
             self._end()
         self._options = options
 
-    def of(self, seen: Seen) -> StreamEstimator:
+    def of(self, followed: Followed) -> StreamEstimator:
         """The estimator of who is seen; a new one for a new person or another camera.
 
         Raises:
             EngineFull: there is no place for one more.
         """
+        seen, person = followed.seen, followed.observation.person
         if self._solver is not None and self._turned(seen.image_size):
             self._end()
             self._world = None  # a turned phone is another camera
-        person = seen.observation.person
         same = person is None or self._person is None or person == self._person
         self._person = person or self._person
         if self._solver is None or not same:
             self._end()
             self._image_size = seen.image_size
             self._solver = self._estimator.stream(
-                Intrinsics.of_picture(*seen.image_size, self._options.fov),
+                seen.intrinsics or Intrinsics.of_picture(*seen.image_size, self._options.fov),
                 height_m=self._options.height_m,
                 delay=self._options.delay,
                 world=self._world,
@@ -81,12 +81,12 @@ class Solvers:
             self._world = self._solver.world
         return self._solver
 
-    def due(self, seen: Seen) -> list[Seen]:
+    def due(self, followed: Followed) -> list[Followed]:
         """The frames whose poses come with this one: itself, or those `delay` ticks ago."""
-        self._pending.append(seen)
-        last = seen.tick.index - self._options.delay
+        self._pending.append(followed)
+        last = followed.seen.tick.index - self._options.delay
         due = []
-        while self._pending and self._pending[0].tick.index <= last:
+        while self._pending and self._pending[0].seen.tick.index <= last:
             due.append(self._pending.popleft())
         return due
 

@@ -1,7 +1,7 @@
-"""One camera: frames → keypoints → estimator → poses, and its orderly end.
+"""One camera: frames seen → who is who → estimators → poses, and its orderly end.
 
 Two tasks hand along one item at a time, so that the 2D stage works on the next frame while the
-estimator works on this one; frames that come meanwhile wait in the source, where the newest wins.
+estimators work on this one; frames that come meanwhile wait in the source, where the newest wins.
 """
 
 import asyncio
@@ -9,20 +9,22 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 
-from genmo_rt.clock import KEEP_S, TickClock
+from genmo_rt.clock import KEEP_S, Tick, TickClock
 from genmo_rt.estimate import Estimator, StreamEstimator
-from genmo_rt.keypoints import Keypoints
 from genmo_rt.pose import Pose
-from genmo_stream.frame import Frame
+from genmo_stream.eye import Eye, FrameTap
+from genmo_stream.frame import CaptureClock
 from genmo_stream.hub import Hub
 from genmo_stream.ingest import FrameSource, SourceEnded
 from genmo_stream.keypoints import KeypointStage
 from genmo_stream.ledger import Ledger, Rate
 from genmo_stream.listener import SightedPerson, Sighting, Solved
 from genmo_stream.memory import trim
-from genmo_stream.solvers import Seen, Solvers
+from genmo_stream.seen import SeenSource
+from genmo_stream.solvers import Followed, Solvers
 from genmo_stream.subjects import Subjects
 from genmo_stream.tracking import PersonState, PersonTracker
 from genmo_stream.whip import PublishOptions
@@ -40,9 +42,6 @@ from genmo_stream.wire import (
 STALL_S = 3.0  # without media for this long a stream is stalled
 
 logger = logging.getLogger(__name__)
-
-FrameTap = Callable[[Frame], None]
-"""Called with every frame that is used, in the 2D stage's thread (the bench reads barcodes)."""
 
 
 class Stream:
@@ -86,7 +85,7 @@ class Stream:
         self._now = clock
         self._clock = TickClock()
         self._tracker = PersonTracker()
-        self._source: FrameSource | None = None
+        self._source: SeenSource | None = None
         self._tasks: set[asyncio.Task[None]] = set()  # of this publisher, and of one that ends
         self._turn = asyncio.Lock()  # held by the publisher that is served
         self._used_at = clock()
@@ -142,7 +141,11 @@ class Stream:
         self._used_at = self._now()
 
     def start(self, source: FrameSource, options: PublishOptions) -> None:
-        """Takes a publisher's frames; the publisher before it is ended first."""
+        """Takes a publisher's video; the publisher before it is ended first."""
+        self.watch(Eye(source, self._make_stage, self.name, self._tap), options)
+
+    def watch(self, source: SeenSource, options: PublishOptions) -> None:
+        """Takes a publisher's frames, seen; the publisher before it is ended first."""
         self._cancel()
         self._count_past()
         self._source = source
@@ -170,7 +173,7 @@ class Stream:
         latency = LatencyMs(total.p50, total.p95) if total else LatencyMs(0.0, 0.0)
         self.hub.set_stats(Stats(self.fps_in, self.fps_out, self.dropped, latency))
 
-    async def _run(self, source: FrameSource, options: PublishOptions) -> None:
+    async def _run(self, source: SeenSource, options: PublishOptions) -> None:
         try:
             async with self._turn:
                 await self._serve(source, options)
@@ -198,97 +201,70 @@ class Stream:
             self._past_received += self._source.received
             self._past_dropped += self._source.dropped
 
-    async def _serve(self, source: FrameSource, options: PublishOptions) -> None:
+    async def _serve(self, source: SeenSource, options: PublishOptions) -> None:
         """Frames → poses, until the publisher is gone."""
         self._solvers.adopt(options)
-        handoff: asyncio.Queue[Seen] = asyncio.Queue(maxsize=1)
-        eye = ThreadPoolExecutor(1, f"{self.name} 2D")
+        handoff: asyncio.Queue[Followed] = asyncio.Queue(maxsize=1)
         mind = ThreadPoolExecutor(1, f"{self.name} model")
         try:
             async with asyncio.TaskGroup() as group:
                 estimating = group.create_task(self._estimate(handoff, mind))
-                await self._observe(source, options, handoff, eye)
+                await self._observe(source, options, handoff)
                 await handoff.join()
                 estimating.cancel()
         finally:
             # The next publisher has the same solver, and two 2D stages would hold 100 MB.
-            await asyncio.gather(asyncio.to_thread(eye.shutdown), asyncio.to_thread(mind.shutdown))
+            await asyncio.gather(source.release(), asyncio.to_thread(mind.shutdown))
             await asyncio.to_thread(trim)
 
     async def _observe(
-        self,
-        source: FrameSource,
-        options: PublishOptions,
-        handoff: asyncio.Queue[Seen],
-        eye: ThreadPoolExecutor,
+        self, source: SeenSource, options: PublishOptions, handoff: asyncio.Queue[Followed]
     ) -> None:
-        """Frames → keypoints → states, until the publisher is gone."""
-        loop = asyncio.get_running_loop()
-        made = eye.submit(self._make_stage)
-        try:
-            stage = await asyncio.wrap_future(made)
+        """Landmarks → persons and their states, until the publisher is gone."""
+        with suppress(SourceEnded):
             while True:
-                frame = await source.next()
-                self._follow(frame)
-                tick = self._clock.admit(frame.t_capture_us)
-                if tick is None:
-                    self._late += 1
-                    continue
-                started = time.perf_counter()
-                keypoints = await loop.run_in_executor(eye, self._look, stage, frame)
-                height, width = frame.image.shape[:2]
-                seen = Seen(
-                    number=frame.number,
-                    t_capture_us=frame.t_capture_us,
-                    decode_ms=frame.decode_ms,
-                    keypoints_ms=(time.perf_counter() - started) * 1e3,
-                    image_size=(width, height),
-                    tick=tick,
-                    observation=self._tracker.update(keypoints, tick.t),
-                )
-                del frame  # the picture ends here
-                self.hub.note(_sighting(seen, options))
-                await handoff.put(seen)
-        except SourceEnded:
-            return
-        finally:
-            eye.submit(lambda: made.result().close())  # after what it still works on
+                seen = await source.next(self._admit)
+                people = seen.people
+                keypoints = people[0].keypoints if people else None
+                observation = self._tracker.update(keypoints, seen.tick.t)
+                followed = Followed(seen, observation)
+                self.hub.note(_sighting(followed, options))
+                await handoff.put(followed)
 
-    def _follow(self, frame: Frame) -> None:
-        """Frames come: the stream is live, with this frame's clock."""
+    def _admit(self, t_capture_us: int, clock: CaptureClock) -> Tick | None:
+        """A frame came: the stream is live, with its clock; its tick, if it is to be used."""
         state = self.hub.state
-        if (state.state, state.capture_clock) != ("live", frame.clock):
-            self.hub.set_state(StreamState("live", frame.clock, self.fps_in))
+        if (state.state, state.capture_clock) != ("live", clock):
+            self.hub.set_state(StreamState("live", clock, self.fps_in))
+        tick = self._clock.admit(t_capture_us)
+        self._late += tick is None
+        return tick
 
-    def _look(self, stage: KeypointStage, frame: Frame) -> Keypoints | None:
-        if self._tap is not None:
-            self._tap(frame)
-        return stage.detect(frame.image, frame.t_capture_us)
-
-    async def _estimate(self, handoff: asyncio.Queue[Seen], mind: ThreadPoolExecutor) -> None:
+    async def _estimate(self, handoff: asyncio.Queue[Followed], mind: ThreadPoolExecutor) -> None:
         """Keypoints → poses → viewers."""
         loop = asyncio.get_running_loop()
         while True:
-            seen = await handoff.get()
+            followed = await handoff.get()
+            seen = followed.seen
             try:
-                solver = self._solvers.of(seen)
+                solver = self._solvers.of(followed)
                 started = time.perf_counter()
                 poses = await loop.run_in_executor(
-                    mind, solver.advance, seen.tick, seen.observation.keypoints
+                    mind, solver.advance, seen.tick, followed.observation.keypoints
                 )
                 model_ms = (time.perf_counter() - started) * 1e3
                 for pose, framed in poses:
-                    self.hub.note(_solved(seen, solver, self._solvers.person, pose, framed))
+                    self.hub.note(_solved(followed, solver, self._solvers.person, pose, framed))
                 by_time = {pose.t: pose for pose, _ in poses}
-                for due in self._solvers.due(seen):
-                    self._publish(due, solver, by_time.get(due.tick.t), model_ms)
+                for due in self._solvers.due(followed):
+                    self._publish(due, solver, by_time.get(due.seen.tick.t), model_ms)
             finally:
                 handoff.task_done()
 
     def _publish(
-        self, seen: Seen, solver: StreamEstimator, pose: Pose | None, model_ms: float
+        self, followed: Followed, solver: StreamEstimator, pose: Pose | None, model_ms: float
     ) -> None:
-        observation = seen.observation
+        seen, observation = followed.seen, followed.observation
         persons: tuple[PosePerson, ...] = ()
         flags = PoseFlag.NONE
         if observation.person is None or pose is not None:
@@ -314,8 +290,8 @@ class Stream:
         self.ledger.add(seen.decode_ms, seen.keypoints_ms, model_ms, total_ms)
 
 
-def _sighting(seen: Seen, options: PublishOptions) -> Sighting:
-    observation = seen.observation
+def _sighting(followed: Followed, options: PublishOptions) -> Sighting:
+    seen, observation = followed.seen, followed.observation
     persons: tuple[SightedPerson, ...] = ()
     if observation.person is not None:
         persons = (SightedPerson(observation.person, observation.state, observation.keypoints),)
@@ -332,8 +308,9 @@ def _sighting(seen: Seen, options: PublishOptions) -> Sighting:
 
 
 def _solved(
-    seen: Seen, solver: StreamEstimator, person: int | None, pose: Pose, framed: bool
+    followed: Followed, solver: StreamEstimator, person: int | None, pose: Pose, framed: bool
 ) -> Solved:
+    seen = followed.seen
     return Solved(
         person=person or 0,
         t_capture_us=seen.t_capture_us + round((pose.t - seen.tick.t) * 1e6),

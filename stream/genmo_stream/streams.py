@@ -7,11 +7,13 @@ from typing import TypeVar
 
 from genmo_rt.estimate import Estimator
 from genmo_stream.errors import ServerFull
+from genmo_stream.eye import FrameTap
 from genmo_stream.hub import Hub
 from genmo_stream.ingest import FrameSource
 from genmo_stream.keypoints import KeypointStage
 from genmo_stream.listener import StreamListener
-from genmo_stream.stream import FrameTap, Stream
+from genmo_stream.seen import SeenSource
+from genmo_stream.stream import Stream
 from genmo_stream.whip import PublishOptions
 
 RETRY_AFTER_S = 5
@@ -101,6 +103,10 @@ class Streams:
     def publish(self, name: str, source: FrameSource, options: PublishOptions) -> None:
         """Feeds a publisher's frames to its stream; an earlier publisher of it is ended."""
         self._open(name).start(source, options)
+
+    def publish_seen(self, name: str, source: SeenSource, options: PublishOptions) -> None:
+        """As `publish`, for a publisher whose frames come with landmarks."""
+        self._open(name).watch(source, options)
 
     def _open(self, name: str) -> Stream:
         stream = self._streams.get(name)

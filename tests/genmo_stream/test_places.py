@@ -19,7 +19,8 @@ from genmo_stream import metrics
 from genmo_stream.errors import ServerFull
 from genmo_stream.ingest import FrameSource
 from genmo_stream.metrics import StreamCollector, render
-from genmo_stream.solvers import Seen, Solvers
+from genmo_stream.seen import Seen
+from genmo_stream.solvers import Followed, Solvers
 from genmo_stream.streams import Streams
 from genmo_stream.tracking import Observation, PersonState
 from genmo_stream.whip import PublishOptions
@@ -35,10 +36,10 @@ def make_estimator(slots: int) -> Estimator:
     return Estimator(checkpoint, load_body(), Engine(model, slots=slots))
 
 
-def person(number: int, size: tuple[int, int] = (1280, 720)) -> Seen:
+def person(number: int, size: tuple[int, int] = (1280, 720)) -> Followed:
     tick = Tick(0, 0.0, 0, restart=True, reset=True)
     observation = Observation(number, PersonState.TRACKED, seen(0), entered=False, left=None)
-    return Seen(0, 0, 0.0, 0.0, size, tick, observation)
+    return Followed(Seen(0, 0, 0.0, 0.0, size, tick, ()), observation)
 
 
 def test_a_stream_has_one_place_whoever_is_in_front_of_its_camera() -> None:

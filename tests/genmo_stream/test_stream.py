@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from genmo_rt.checkpoint import Checkpoint
 from genmo_rt.estimate import Estimator
-from genmo_rt.keypoints import Keypoints
 from genmo_rt.model import Model, ModelConfig
 from genmo_rt.motion import MOTION_WIDTH, MotionStats
 from genmo_rt.smpl import load_body
@@ -22,6 +21,7 @@ from genmo_stream.frame import CaptureClock, Frame
 from genmo_stream.hub import Hub
 from genmo_stream.ingest import FrameSource, SourceEnded
 from genmo_stream.keypoints import KeypointStage
+from genmo_stream.seen import SeenPerson
 from genmo_stream.stream import STALL_S, Stream
 from genmo_stream.streams import MAX_KNOWN, Streams
 from genmo_stream.whip import PublishOptions
@@ -86,11 +86,11 @@ class Eye:
     closed: bool = False
     threads: set[str] = field(default_factory=set)
 
-    def detect(self, image: NDArray[np.uint8], t_us: int) -> Keypoints | None:
+    def look(self, image: NDArray[np.uint8], t_us: int) -> tuple[SeenPerson, ...]:
         self.threads.add(threading.current_thread().name)
         if self.broken:
             raise RuntimeError("the 2D stage broke")
-        return None if self.blind else seen((t_us - START_US) / 1e6)
+        return () if self.blind else (SeenPerson(seen((t_us - START_US) / 1e6)),)
 
     def close(self) -> None:
         self.closed = True

@@ -24,6 +24,7 @@ from genmo_stream.keypoints.continuity import Continuity
 from genmo_stream.keypoints.crops import Window, cut, search_windows, whole
 from genmo_stream.keypoints.landmarker import Landmarker, Landmarks, PoseModel
 from genmo_stream.keypoints.plausible import FOLLOWED, FOUND, FOUND_IN_PART, Demands, is_person
+from genmo_stream.seen import SeenPerson
 
 Search = Literal["live", "full"]
 
@@ -103,6 +104,11 @@ class MediaPipeStage:
                 world=landmarks.world,
                 image_size=self._image_size,
             )
+
+    def look(self, image: NDArray[np.uint8], t_us: int) -> tuple[SeenPerson, ...]:
+        """As `detect`, in the form of a KeypointStage."""
+        keypoints = self.detect(image, t_us)
+        return () if keypoints is None else (SeenPerson(keypoints),)
 
     def close(self) -> None:
         with self._lock:

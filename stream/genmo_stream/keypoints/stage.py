@@ -1,21 +1,21 @@
-"""What every 2D stage does: one picture in, one person's landmarks out."""
+"""What every 2D stage does: one picture in, people's landmarks out."""
 
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genmo_rt.keypoints import Keypoints
+from genmo_stream.seen import SeenPerson
 
 
 class KeypointStage(Protocol):
-    """Finds and follows one person in the pictures of one stream.
+    """Finds and follows people in the pictures of one stream.
 
     One instance serves one stream, and calls are blocking: run it off the event loop.
     """
 
-    def detect(self, image: NDArray[np.uint8], t_us: int) -> Keypoints | None:
-        """Returns the person's landmarks in this picture, or None when nobody is seen.
+    def look(self, image: NDArray[np.uint8], t_us: int) -> tuple[SeenPerson, ...]:
+        """Returns everybody seen in this picture, in no order.
 
         Args:
             image: (H, W, 3) uint8 RGB, upright.
