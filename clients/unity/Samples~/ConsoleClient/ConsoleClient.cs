@@ -55,6 +55,7 @@ namespace GenmoRT.Samples
             readonly GenmoClient _client;
             readonly PoseFrame _frame = new PoseFrame();
             ClientState _state = ClientState.Stopped;
+            bool _isFirstPose = true;
             int _connections;
             long _poses, _gaps, _missed, _firstUs, _lastUs, _longestUs, _printedUs;
 
@@ -68,7 +69,8 @@ namespace GenmoRT.Samples
                 if (stream.Poses != _poses)
                 {
                     if (_firstUs == 0) _firstUs = now;
-                    else _longestUs = Math.Max(_longestUs, now - _lastUs);
+                    if (!_isFirstPose) _longestUs = Math.Max(_longestUs, now - _lastUs);
+                    _isFirstPose = false;
                     _lastUs = now;
                     _poses = stream.Poses;
                 }
@@ -102,7 +104,7 @@ namespace GenmoRT.Samples
                 {
                     _connections = _client.Connections;
                     Console.WriteLine("open " + _connections + ": " + _client.Stream.Hello.Server);
-                    _lastUs = now; // a pause between two connections is no pause of the stream
+                    _isFirstPose = true; // a pause between two connections is no pause of the stream
                 }
                 if (_state == ClientState.Retrying) Console.WriteLine("lost: " + _client.LastError);
                 if (_state == ClientState.Refused) Console.WriteLine("refused: " + _client.LastError);
