@@ -9,8 +9,6 @@ import heapq
 from dataclasses import dataclass, fields
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
 from torch import Tensor
 
 from genmo_rt.errors import EngineFull, FileFormatError, InputError
@@ -45,6 +43,8 @@ class StreamState:
 
     def to_bytes(self) -> bytes:
         """The state as a safetensors file."""
+        from safetensors.torch import save  # here: the GPU suite runs where it isn't installed
+
         content: bytes = save({f.name: getattr(self, f.name).contiguous() for f in fields(self)})
         return content
 
@@ -55,6 +55,9 @@ class StreamState:
         Raises:
             FileFormatError: these aren't such bytes.
         """
+        from safetensors import SafetensorError
+        from safetensors.torch import load
+
         try:
             return cls(**load(content))
         except (SafetensorError, TypeError) as error:

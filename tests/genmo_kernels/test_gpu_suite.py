@@ -162,6 +162,23 @@ def test_report_compares_with_the_targets() -> None:
     assert "- wrong: ring_decode bf16, 5.0e-01 where 1.0e-01" in text
 
 
+def test_suite_needs_torch_triton_and_numpy_only() -> None:
+    blocked = "safetensors rich av cv2 mediapipe aiortc starlette scipy cuda librosa transformers"
+    code = f"""
+import sys
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {blocked.split()!r}:
+            raise ImportError(name)
+sys.meta_path.insert(0, Blocked())
+import gpu_step, gpu_suite
+from genmo_kernels import bench, parity, work
+"""
+    folders = [str(ROOT / name) for name in ("", "kernels", "scripts")]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(folders)}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+
+
 def test_suite_without_a_gpu_says_what_to_do(tmp_path: Path) -> None:
     run = subprocess.run(
         [str(ROOT / "scripts" / "gpu_suite.sh"), str(tmp_path)],
