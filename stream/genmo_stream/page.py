@@ -9,9 +9,10 @@ from starlette.staticfiles import StaticFiles
 
 WEB_ROOT = Path(__file__).parent / "web"
 HASHED = "assets/"  # vite names these files by their content
-# The page asks nobody but this server for anything; picked video files are blobs.
+# The page asks nobody but this server for anything; picked videos, and pictures in picked avatars,
+# are blobs.
 POLICY = (
-    "default-src 'self'; connect-src 'self' ws: wss:; media-src 'self' blob:; "
+    "default-src 'self'; connect-src 'self' blob: ws: wss:; media-src 'self' blob:; "
     "img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; frame-ancestors 'self'"
 )
 

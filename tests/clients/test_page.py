@@ -1,120 +1,15 @@
 """The page in a real Chromium against a real server, with a video file as its camera."""
 
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import (
-    Browser,
-    ConsoleMessage,
-    Page,
-    Request,
-    TimeoutError,
-    sync_playwright,
-)
+from playwright.sync_api import Browser
 
+from tests.clients.browsing import WAIT_MS, chromium, open_page
 from tests.serving import ServerProcess
 
 pytestmark = pytest.mark.browser
-
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = (
-    "--no-sandbox",
-    "--use-fake-device-for-media-stream",
-    "--disable-features=WebRtcHideLocalIpsWithMdns",
-    "--allow-loopback-in-peer-connection",
-    "--disable-background-networking",
-)
-SCREENSHOTS = Path(__file__).parents[2] / "test-results"
-WAIT_MS = 60_000  # two busy cores decode, track, encode and draw in software all at once
-# Without a graphics chip Chromium reads every drawn canvas back and remarks on it.
-NOT_OURS = "GL Driver Message"
-
-
-class OpenedPage:
-    """A page with what its console said and what it asked the server to do."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.complaints: list[str] = []
-        self.requests: list[str] = []
-        page.on("console", self._console)
-        page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
-        page.on("request", self._request)
-
-    def wait(self, **states: str) -> None:
-        """Waits until the data attributes that say where the page stands have these values."""
-        wanted = "".join(f'[data-{k.replace("_", "-")}="{v}"]' for k, v in states.items())
-        try:
-            self.page.wait_for_selector(f"#app{wanted}", timeout=WAIT_MS)
-        except TimeoutError as error:
-            now = self.page.evaluate("({...document.getElementById('app').dataset})")
-            raise AssertionError(f"waited for {states}; the page says {now}") from error
-
-    def wait_for_poses(self, more: int) -> None:
-        """Waits until so many more poses were drawn."""
-        drawn = int(self.page.get_attribute("#app", "data-poses") or 0)
-        self.page.wait_for_function(
-            "least => Number(document.getElementById('app').dataset.poses) >= least",
-            arg=drawn + more,
-            timeout=WAIT_MS,
-        )
-
-    def screenshot(self, name: str) -> None:
-        """Keeps a picture of the page for people to look at."""
-        self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
-
-    def _console(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and NOT_OURS not in message.text:
-            where = message.location["url"]
-            self.complaints.append(f"{message.type}: {message.text} ({where})")
-
-    def _request(self, request: Request) -> None:
-        self.requests.append(f"{request.method} {request.url}")
-
-
-@pytest.fixture(scope="module")
-def camera(videos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A video in the form that Chromium plays as a camera."""
-    path = tmp_path_factory.mktemp("camera") / "camera.mjpeg"
-    fit = "scale=640:480:force_original_aspect_ratio=decrease:force_divisible_by=2"
-    filters = f"fps=30,{fit},pad=640:480:(ow-iw)/2:(oh-ih)/2"
-    command = ["ffmpeg", "-v", "error", "-i", str(videos / "demo.mp4"), "-vf", filters]
-    command += ["-pix_fmt", "yuvj420p", "-q:v", "3", str(path)]
-    subprocess.run(command, check=True)
-    return path
-
-
-@pytest.fixture
-def browser(camera: Path) -> Iterator[Browser]:
-    """A Chromium with the video as its camera, and cameras allowed."""
-    allowed = "--use-fake-ui-for-media-stream"
-    with chromium(allowed, f"--use-file-for-fake-video-capture={camera}") as browser:
-        yield browser
-
-
-@contextmanager
-def chromium(*flags: str) -> Iterator[Browser]:
-    # Started and ended within each test: Playwright's event loop would be in others' way.
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *flags])
-        try:
-            yield browser
-        finally:
-            browser.close()
-
-
-def open_page(browser: Browser, url: str, *, phone: bool = False) -> OpenedPage:
-    width, height = (390, 844) if phone else (1280, 800)
-    context = browser.new_context(
-        viewport={"width": width, "height": height}, is_mobile=phone, has_touch=phone
-    )
-    opened = OpenedPage(context.new_page())
-    opened.page.goto(url)
-    return opened
 
 
 def test_start_shows_a_tracked_body_and_stop_ends_the_stream(

@@ -3,7 +3,9 @@ import { App } from "./page/app";
 import { settingsFrom } from "./page/settings";
 
 const settings = settingsFrom(new URL(location.href));
-new App(settings, credentials(settings.token)).start();
+const app = new App(settings, credentials(settings.token));
+app.start();
+Object.assign(window, { genmoInspect: () => app.inspect() }); // for tests
 
 /** The token a person gave, or one that stands for this page as long as it is open. */
 function credentials(given: string | null): Credentials {

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { NUM_JOINTS } from "../src/client/pose";
 import { decodePose } from "../src/client/protocol";
 import { Avatar } from "../src/page/avatar";
+import { BodyFigure } from "../src/page/body-figure";
 import type { BodyModel } from "../src/page/body-model";
 import { bytes, type Expected, json } from "./golden";
 
@@ -13,10 +14,10 @@ test.each(Object.keys(expected.poses))(
   (name) => {
     const body = skeleton();
     const avatar = new Avatar();
-    avatar.wear(body);
+    avatar.wear(new BodyFigure(body));
     const person = decodePose(bytes(`poses/${name}.smpl.bin`)).persons[0];
     if (!person) throw new Error("the golden pose has nobody in it");
-    avatar.pose(person);
+    avatar.pose(person, 0);
     const joints = expected.poses[name]?.values["smpl"]?.joints ?? [];
     expect(joints).toHaveLength(NUM_JOINTS);
     joints.forEach(([x, y, z], joint) => {

@@ -4,26 +4,46 @@ import { WireError } from "../src/client/wire-error";
 import { json, text } from "./golden";
 
 test("the golden control messages are understood", () => {
-  const stats = json<{ fps_in: number; fps_out: number; dropped: number }>("control/stats.json");
+  const stats = json<{
+    fps_in: number;
+    fps_out: number;
+    dropped: number;
+    latency_ms: { p50: number; p95: number };
+  }>("control/stats.json");
   expect(parseControl(text("control/stats.json"))).toEqual({
     type: "stats",
     fpsIn: stats.fps_in,
     fpsOut: stats.fps_out,
     dropped: stats.dropped,
+    latencyMs: stats.latency_ms,
   });
-  const subject = json<{ person: number; shape: number[] }>("control/subject.smpl.json");
+  const subject = json<{
+    person: number;
+    body: string;
+    shape: number[];
+    height_m: number;
+    offsets: number[][];
+  }>("control/subject.smpl.json");
   expect(parseControl(text("control/subject.smpl.json"))).toEqual({
     type: "subject",
     person: subject.person,
     state: "enter",
+    body: subject.body,
     shape: subject.shape,
+    heightM: subject.height_m,
+    offsets: subject.offsets,
+  });
+  const skeleton = json<{ rev: number; joints: object[] }>("control/skeleton.smpl.json");
+  expect(parseControl(text("control/skeleton.smpl.json"))).toEqual({
+    type: "skeleton",
+    rev: skeleton.rev,
+    joints: skeleton.joints,
   });
   for (const type of ["hello", "stream", "pong", "error", "bye"])
     expect(parseControl(text(`control/${type}.json`))?.type).toBe(type);
 });
 
-test("messages that this client has no use for, and unknown ones, are skipped", () => {
-  expect(parseControl(text("control/skeleton.smpl.json"))).toBeNull();
+test("unknown messages are skipped", () => {
   expect(parseControl('{"type":"weather","sky":"blue"}')).toBeNull();
 });
 
@@ -42,6 +62,16 @@ test.each([
   ["no type", "{}"],
   ["a state nobody knows", '{"type":"stream","state":"asleep"}'],
   ["text for a number", '{"type":"pong","t0":"1","t1":2,"t2":3}'],
+  ["a number too large to be one", '{"type":"pong","t0":1e999,"t1":2,"t2":3}'],
+  ["a skeleton without joints", '{"type":"skeleton","rev":1,"joints":[]}'],
+  [
+    "a skeleton whose parents come later",
+    JSON.stringify({
+      type: "skeleton",
+      rev: 1,
+      joints: Array.from({ length: 24 }, () => ({ name: "a", parent: 5, offset: [0, 0, 0] })),
+    }),
+  ],
   ["a shape of words", '{"type":"subject","state":"enter","person":0,"shape":["a"]}'],
 ])("%s is refused", (_, message) => {
   expect(() => parseControl(message)).toThrow(WireError);

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import type { Control } from "../src/client/control";
-import { Credentials } from "../src/client/credentials";
-import { type ClientState, GenmoClient } from "../src/client/genmo-client";
+import type { ConnectionState } from "../src/client/connection";
+import { GenmoClient } from "../src/client/genmo-client";
 import type { Pose } from "../src/client/pose";
+import { decodePose } from "../src/client/protocol";
 import { bytes, text } from "./golden";
 
 class FakeSocket {
@@ -31,24 +31,20 @@ class FakeSocket {
 }
 
 const poses: Pose[] = [];
-const controls: Control[] = [];
-const states: ClientState["kind"][] = [];
+const states: ConnectionState["kind"][] = [];
 let client: GenmoClient;
 
 beforeEach(async () => {
   vi.useFakeTimers();
   FakeSocket.all = [];
-  poses.length = controls.length = states.length = 0;
-  client = new GenmoClient(
-    new URL("https://server/v1/streams/camera/poses"),
-    new Credentials("me", false),
-    {
-      onPose: (pose) => poses.push(pose),
-      onControl: (message) => controls.push(message),
-      onState: (state) => states.push(state.kind),
-    },
-    (url, protocol) => new FakeSocket(url, protocol) as unknown as WebSocket,
-  );
+  poses.length = states.length = 0;
+  client = new GenmoClient("https://server/v1/streams/camera/poses", {
+    rate: 15,
+    worker: false,
+    openSocket: (url, protocol) => new FakeSocket(url, protocol) as unknown as WebSocket,
+  });
+  client.on("pose", (pose) => poses.push(pose));
+  client.on("state", (state) => states.push(state.kind));
   client.connect();
   await vi.advanceTimersByTimeAsync(0);
 });
@@ -66,7 +62,7 @@ function socket(): FakeSocket {
 
 test("it asks for the binary profile on a secure websocket", () => {
   expect(socket().protocol).toBe("genmo.v1.bin");
-  expect(socket().url.href).toBe("wss://server/v1/streams/camera/poses");
+  expect(socket().url.href).toBe("wss://server/v1/streams/camera/poses?rate=15&space=smpl");
   expect(socket().binaryType).toBe("arraybuffer");
 });
 
@@ -76,6 +72,35 @@ test("every pose is handed on and acknowledged", () => {
   const ack = new DataView(socket().sent[0] as ArrayBuffer);
   expect(ack.getUint8(0)).toBe(0x10);
   expect(ack.getUint32(1, true)).toBe(seq);
+});
+
+test("listeners get the events they asked for, until they stop listening", () => {
+  const heard: string[] = [];
+  const stop = client.on("stats", ({ type }) => heard.push(type));
+  client.on("subject", ({ person, offsets }) => heard.push(`${person}: ${offsets.length} bones`));
+  const tell = (name: string) => socket().onmessage?.({ data: text(`control/${name}.json`) });
+  tell("stats");
+  tell("subject.smpl");
+  stop();
+  tell("stats");
+  expect(heard).toEqual(["stats", "7: 24 bones"]);
+});
+
+test("set tells the server a new rate", () => {
+  client.set({ rate: 15, persons: 1 });
+  expect(JSON.parse(socket().sent[0] as string)).toEqual(JSON.parse(text("client/set.json")));
+});
+
+test("before the clock is known the newest pose is shown", () => {
+  expect(client.sample()).toBeNull();
+  socket().onmessage?.({ data: bytes("poses/t_pose.smpl.bin") });
+  expect(client.sample()?.seq).toBe(decodePose(bytes("poses/t_pose.smpl.bin")).seq);
+});
+
+test("nothing is shown of a connection that broke", () => {
+  socket().onmessage?.({ data: bytes("poses/t_pose.smpl.bin") });
+  socket().onclose?.();
+  expect(client.sample()).toBeNull();
 });
 
 test("it pings, and reopens the socket when nothing is heard for eight seconds", async () => {

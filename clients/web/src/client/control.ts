@@ -1,5 +1,7 @@
 /** The control messages of `genmo.v1` that this client acts on, parsed and checked. */
-import { WireError } from "./wire-error";
+import { Fields } from "./fields.js";
+import { NUM_JOINTS } from "./pose.js";
+import { WireError } from "./wire-error.js";
 
 export type StreamState = "waiting" | "live" | "stalled" | "ended";
 
@@ -12,19 +14,32 @@ export interface Hello {
   fps: number;
 }
 
+/** The joints that `rotations` turn; a new one when bones change. */
+export interface Skeleton {
+  type: "skeleton";
+  rev: number;
+  joints: { name: string; parent: number; offset: number[] }[];
+}
+
 export interface StreamMessage {
   type: "stream";
   state: StreamState;
   /** Where capture times come from; with "arrival" the network's share is not in the ledger. */
   captureClock: CaptureClock | null;
+  fpsIn: number | null;
 }
 
 export interface Subject {
   type: "subject";
   person: number;
   state: "enter" | "update" | "leave";
+  /** Whose coefficients `shape` are, as in "builtin"; "" when they leave. */
+  body: string;
   /** The coefficients of the body in use. */
   shape: number[];
+  heightM: number | null;
+  /** (24) [x, y, z] metres from the parent's joint, at rest; empty when they leave. */
+  offsets: number[][];
 }
 
 export interface Stats {
@@ -33,6 +48,8 @@ export interface Stats {
   fpsOut: number;
   /** Frames that became no pose, and poses dropped for this viewer. */
   dropped: number;
+  /** From capture to publishing, when anything was published lately. */
+  latencyMs: { p50: number; p95: number } | null;
 }
 
 export interface Pong {
@@ -53,7 +70,7 @@ export interface Bye {
   reason: string;
 }
 
-export type Control = Hello | StreamMessage | Subject | Stats | Pong | ServerError | Bye;
+export type Control = Hello | StreamMessage | Skeleton | Subject | Stats | Pong | ServerError | Bye;
 
 /**
  * Parses one text frame; null for a kind of message this client doesn't know or need.
@@ -62,7 +79,7 @@ export type Control = Hello | StreamMessage | Subject | Stats | Pong | ServerErr
  *   frame of reference than this client reads.
  */
 export function parseControl(text: string): Control | null {
-  const fields = new Fields(text);
+  const fields = Fields.parse(text);
   switch (fields.text("type")) {
     case "hello":
       return hello(fields);
@@ -73,7 +90,10 @@ export function parseControl(text: string): Control | null {
         captureClock: fields.has("capture_clock")
           ? fields.oneOf<CaptureClock>("capture_clock", ["sender", "arrival"])
           : null,
+        fpsIn: fields.has("fps_in") ? fields.number("fps_in") : null,
       };
+    case "skeleton":
+      return { type: "skeleton", rev: fields.number("rev"), joints: joints(fields) };
     case "subject":
       return subject(fields);
     case "stats":
@@ -82,6 +102,7 @@ export function parseControl(text: string): Control | null {
         fpsIn: fields.number("fps_in"),
         fpsOut: fields.number("fps_out"),
         dropped: fields.number("dropped"),
+        latencyMs: latency(fields),
       };
     case "pong":
       return {
@@ -116,62 +137,34 @@ function hello(fields: Fields): Hello {
 function subject(fields: Fields): Subject {
   const state = fields.oneOf("state", ["enter", "update", "leave"]);
   const person = fields.number("person");
-  if (state === "leave") return { type: "subject", person, state, shape: [] };
-  return { type: "subject", person, state, shape: fields.numbers("shape") };
+  const gone = { type: "subject", person, state, body: "", shape: [], heightM: null, offsets: [] };
+  if (state === "leave") return gone as Subject;
+  return {
+    type: "subject",
+    person,
+    state,
+    body: fields.text("body"),
+    shape: fields.numbers("shape"),
+    heightM: fields.has("height_m") ? fields.number("height_m") : null,
+    offsets: fields.has("offsets") ? fields.points("offsets", NUM_JOINTS) : [],
+  };
 }
 
-/** Typed access to a JSON object's fields; every mismatch is a WireError naming the field. */
-class Fields {
-  private readonly values: Record<string, unknown>;
+function joints(fields: Fields): Skeleton["joints"] {
+  const listed = fields.objects("joints");
+  if (listed.length !== NUM_JOINTS)
+    throw new WireError(`a skeleton of ${listed.length} joints; expected ${NUM_JOINTS}`);
+  return listed.map((joint, nth) => {
+    const parent = joint.number("parent");
+    if (!Number.isInteger(parent) || parent < -1 || parent >= nth)
+      throw new WireError(`joint ${nth} has parent ${parent}; expected an earlier joint or -1`);
+    return { name: joint.text("name"), parent, offset: joint.numbers("offset", 3) };
+  });
+}
 
-  constructor(text: string) {
-    let parsed: unknown;
-    try {
-      parsed = JSON.parse(text);
-    } catch {
-      throw new WireError("a text frame that is not JSON");
-    }
-    if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed))
-      throw new WireError("a text frame that is not a JSON object");
-    this.values = parsed as Record<string, unknown>;
-  }
-
-  has(name: string): boolean {
-    return this.values[name] !== undefined && this.values[name] !== null;
-  }
-
-  text(name: string): string {
-    const value = this.values[name];
-    return typeof value === "string" ? value : this.fail(name, "text");
-  }
-
-  number(name: string): number {
-    const value = this.values[name];
-    return typeof value === "number" ? value : this.fail(name, "a number");
-  }
-
-  numbers(name: string): number[] {
-    const value = this.values[name];
-    return Array.isArray(value) && value.every((item) => typeof item === "number")
-      ? (value as number[])
-      : this.fail(name, "a list of numbers");
-  }
-
-  /** A code, which may be a number or text. */
-  word(name: string): string {
-    const value = this.values[name];
-    return typeof value === "string" || typeof value === "number"
-      ? String(value)
-      : this.fail(name, "text or a number");
-  }
-
-  oneOf<T extends string>(name: string, allowed: readonly T[]): T {
-    const value = this.values[name];
-    return allowed.find((item) => item === value) ?? this.fail(name, allowed.join(" or "));
-  }
-
-  private fail(name: string, expected: string): never {
-    const value = JSON.stringify(this.values[name]);
-    throw new WireError(`${name} is ${value}; expected ${expected}`);
-  }
+function latency(fields: Fields): Stats["latencyMs"] {
+  if (!fields.has("latency_ms")) return null;
+  const times = fields.object("latency_ms");
+  if (!times.has("p50") || !times.has("p95")) return null;
+  return { p50: times.number("p50"), p95: times.number("p95") };
 }

@@ -1,10 +1,5 @@
-/**
- * Who this page is to the server: a bearer token, and tickets for websockets.
- *
- * Without a token from the user a random one is this page's identity: a local server lets the same
- * token take its own stream over when the connection broke.
- */
-import { Problem } from "./problem";
+/** Who this client is to the server: a bearer token, and tickets for websockets. */
+import { Problem } from "./problem.js";
 
 export class Credentials {
   constructor(
@@ -16,18 +11,26 @@ export class Credentials {
   get headers(): Record<string, string> {
     return { Authorization: `Bearer ${this.token}` };
   }
+}
 
-  /** The websocket's address, with a fresh single-use ticket when a token was given. */
-  async websocketUrl(url: URL): Promise<URL> {
-    if (!this.given) return url;
-    const answer = await fetch(new URL("/v1/tickets", location.href), {
-      method: "POST",
-      headers: this.headers,
-    });
-    if (!answer.ok) throw await Problem.from(answer);
-    const { ticket } = (await answer.json()) as { ticket: string };
-    const ticketed = new URL(url);
-    ticketed.searchParams.set("ticket", ticket);
-    return ticketed;
-  }
+/**
+ * The websocket's address, with a fresh single-use ticket when there is a token: browsers can't set
+ * headers on websockets.
+ *
+ * @param url the stream's `/poses` address, http or ws.
+ * @throws Problem when the server refuses the token.
+ */
+export async function websocketUrl(url: URL, token: string | null): Promise<URL> {
+  const secure = url.protocol === "https:" || url.protocol === "wss:";
+  const address = new URL(url);
+  address.protocol = secure ? "wss:" : "ws:";
+  if (token === null) return address;
+  const tickets = new URL("/v1/tickets", url);
+  tickets.protocol = secure ? "https:" : "http:";
+  const headers = new Credentials(token, true).headers;
+  const answer = await fetch(tickets, { method: "POST", headers });
+  if (!answer.ok) throw await Problem.from(answer);
+  const { ticket } = (await answer.json()) as { ticket: string };
+  address.searchParams.set("ticket", ticket);
+  return address;
 }

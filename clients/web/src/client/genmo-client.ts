@@ -1,172 +1,159 @@
-/** Reads a stream's poses: one websocket, reopened whenever it breaks. */
-import { Backoff } from "./backoff";
-import { type Control, parseControl } from "./control";
-import type { Credentials } from "./credentials";
-import type { Pose } from "./pose";
-import { Problem } from "./problem";
-import { decodePose, encodeAck, encodePing, isPose, SUBPROTOCOL } from "./protocol";
-import { localUs, ServerClock } from "./server-clock";
-import { WireError } from "./wire-error";
+/** Reads a stream's poses, off the page's thread where it can, and plays them out smoothly. */
+import {
+  Connection,
+  type ConnectionState,
+  type News,
+  type OpenSocket,
+  type Order,
+} from "./connection.js";
+import type { Start } from "./connection-worker.js";
+import type { Control } from "./control.js";
+import { Playout } from "./playout.js";
+import type { Pose } from "./pose.js";
+import type { Wish } from "./protocol.js";
+import { localUs } from "./server-clock.js";
 
-const PING_MS = 2000;
-const FIRST_PINGS_MS = 200;
-const FIRST_PINGS = 4;
-const SILENCE_MS = 8000; // pings are answered, so silence this long means the path is dead
+/** By name: poses, control messages by their `type`, and the state of the connection. */
+export type GenmoEvents = { pose: Pose; state: ConnectionState } & {
+  [Type in Control["type"]]: Extract<Control, { type: Type }>;
+};
 
-export type ClientState =
-  | { kind: "connecting" }
-  | { kind: "open" }
-  | { kind: "retrying"; inMs: number }
-  | { kind: "refused"; reason: string }
-  | { kind: "closed" };
-
-export interface ClientEvents {
-  onPose(pose: Pose): void;
-  onControl(message: Control): void;
-  onState(state: ClientState): void;
+export interface ClientOptions {
+  /** A token, where the server wants one. */
+  token?: string | null;
+  /** At most so many poses a second. */
+  rate?: number;
+  /** At most so many persons, the one who came first first. */
+  persons?: number;
+  /** Send the 2D landmarks too. */
+  landmarks?: boolean;
+  /** false keeps everything on this thread. */
+  worker?: boolean;
+  /** For tests; without a worker only. */
+  openSocket?: OpenSocket;
 }
 
-export type OpenSocket = (url: URL, protocol: string) => WebSocket;
+type Listeners = { [Name in keyof GenmoEvents]?: Set<(event: GenmoEvents[Name]) => void> };
 
 export class GenmoClient {
-  readonly clock = new ServerClock();
-  private readonly backoff = new Backoff();
-  private socket: WebSocket | null = null;
-  private retry: ReturnType<typeof setTimeout> | undefined;
-  private pings: ReturnType<typeof setTimeout> | undefined;
-  private sent = 0;
-  private heardMs = 0;
-  private running = false;
+  /** Poses by the time they were captured, for `sample`. */
+  readonly playout = new Playout();
+  private readonly listeners: Listeners = {};
+  private readonly order: (order: Order) => void;
+  private clockOffsetUs: number | null = null;
+  private newest: Pose | null = null;
 
-  /** @param url the stream's `/poses` address, http or ws. */
-  constructor(
-    private readonly url: URL,
-    private readonly credentials: Credentials,
-    private readonly events: ClientEvents,
-    private readonly openSocket: OpenSocket = (at, protocol) => new WebSocket(at, protocol),
-  ) {}
+  /**
+   * Makes a client; `connect` starts it.
+   *
+   * @param address the stream, as in `http://127.0.0.1:8080/v1/streams/camera/poses`.
+   */
+  constructor(address: string | URL, options: ClientOptions = {}) {
+    const url = new URL(address);
+    if (options.rate !== undefined) url.searchParams.set("rate", String(options.rate));
+    if (options.persons !== undefined) url.searchParams.set("persons", String(options.persons));
+    if (options.landmarks) url.searchParams.set("landmarks", "1");
+    url.searchParams.set("space", "smpl"); // callers convert, once, at their edge
+    this.order = this.link(url, options);
+  }
+
+  /** Calls `listener` at every such event, until the function it returns is called. */
+  on<Name extends keyof GenmoEvents>(
+    name: Name,
+    listener: (event: GenmoEvents[Name]) => void,
+  ): () => void {
+    const set = ((this.listeners[name] as Set<typeof listener> | undefined) ??= new Set());
+    (this.listeners as Record<Name, Set<typeof listener>>)[name] = set;
+    set.add(listener);
+    return () => void set.delete(listener);
+  }
 
   connect(): void {
-    if (this.running) return;
-    this.running = true;
-    void this.open();
+    this.order({ kind: "connect" });
   }
 
   close(): void {
-    this.running = false;
-    clearTimeout(this.retry);
-    this.drop();
-    this.events.onState({ kind: "closed" });
+    this.order({ kind: "close" });
   }
 
-  /** Tries at once instead of waiting the rest of the backoff, as when the network is back. */
+  /** Tries at once instead of waiting the rest of the pause, as when the network is back. */
   hurry(): void {
-    if (!this.running || this.socket) return;
-    clearTimeout(this.retry);
-    void this.open();
+    this.order({ kind: "hurry" });
   }
 
-  private async open(): Promise<void> {
-    this.events.onState({ kind: "connecting" });
-    try {
-      const url = await this.credentials.websocketUrl(this.url);
-      if (this.running) this.attach(this.openSocket(websocket(url), SUBPROTOCOL));
-    } catch (error) {
-      const denied = error instanceof Problem && (error.status === 401 || error.status === 403);
-      if (denied) this.refuse(error.message);
-      else this.lost();
+  /** Changes rate, persons or both from the next pose on. */
+  set(wish: Wish): void {
+    this.order({ kind: "set", wish });
+  }
+
+  /** Now on the server's clock, Unix µs; null before the first answered ping. */
+  get serverUs(): number | null {
+    return this.clockOffsetUs === null ? null : localUs() + this.clockOffsetUs;
+  }
+
+  /** The pose to show now: between two that came, a little behind them. Null before the first. */
+  sample(): Pose | null {
+    const now = this.serverUs;
+    return (now === null ? null : this.playout.sample(now)) ?? this.newest;
+  }
+
+  private hear(news: News): void {
+    switch (news.kind) {
+      case "pose":
+        return this.take(news.pose);
+      case "clock":
+        if (this.clockOffsetUs === null) this.playout.clear();
+        this.clockOffsetUs = news.offsetUs;
+        return;
+      case "state":
+        if (news.state.kind !== "open") this.forget();
+        return this.emit("state", news.state);
+      case "control":
+        if (news.message.type === "stream" && news.message.state === "ended") this.forget();
+        this.emit(news.message.type, news.message as never);
     }
   }
 
-  private attach(socket: WebSocket): void {
-    this.drop();
-    this.socket = socket;
-    socket.binaryType = "arraybuffer";
-    socket.onopen = () => {
-      this.clock.reset();
-      this.sent = 0;
-      this.heardMs = performance.now();
-      this.ping();
+  private take(pose: Pose): void {
+    // Only now, not in the worker: a page too busy to read must not have poses pile up before it.
+    this.order({ kind: "took", seq: pose.seq });
+    this.newest = pose;
+    const now = this.serverUs;
+    if (now !== null) this.playout.push(pose, now);
+    this.emit("pose", pose);
+  }
+
+  private forget(): void {
+    this.playout.clear();
+    this.newest = null;
+  }
+
+  private emit<Name extends keyof GenmoEvents>(name: Name, event: GenmoEvents[Name]): void {
+    for (const listener of [...(this.listeners[name] ?? [])])
+      (listener as (event: GenmoEvents[Name]) => void)(event);
+  }
+
+  private link(url: URL, { token = null, worker = true, openSocket }: ClientOptions) {
+    const here = () => {
+      const connection = new Connection(url, token, (news) => this.hear(news), openSocket);
+      return (order: Order) => connection.obey(order);
     };
-    socket.onmessage = (event: MessageEvent<unknown>) => this.receive(event.data);
-    socket.onclose = () => {
-      if (socket !== this.socket) return;
-      this.drop();
-      this.lost();
+    if (!worker || typeof Worker === "undefined") return here();
+    const far = new Worker(new URL("./connection-worker.js", import.meta.url), { type: "module" });
+    far.onmessage = ({ data }: MessageEvent<News>) => this.hear(data);
+    far.postMessage({ url: url.href, token } satisfies Start);
+    let post = (order: Order) => far.postMessage(order);
+    let connecting = false;
+    // A script that can't be loaded, as under a strict policy: then this thread does it.
+    far.onerror = (event) => {
+      event.preventDefault();
+      far.terminate();
+      post = here();
+      if (connecting) post({ kind: "connect" });
+    };
+    return (order: Order) => {
+      connecting = order.kind === "connect" || (connecting && order.kind !== "close");
+      post(order);
     };
   }
-
-  private receive(data: unknown): void {
-    this.heardMs = performance.now();
-    try {
-      if (data instanceof ArrayBuffer) this.receivePose(data);
-      else if (typeof data === "string") this.receiveControl(data);
-    } catch (error) {
-      if (!(error instanceof WireError)) throw error;
-      this.refuse(error.message);
-    }
-  }
-
-  private receivePose(data: ArrayBuffer): void {
-    if (!isPose(data)) return;
-    const pose = decodePose(data);
-    this.send(encodeAck(pose.seq));
-    this.events.onPose(pose);
-  }
-
-  private receiveControl(text: string): void {
-    const message = parseControl(text);
-    if (message === null) return;
-    if (message.type === "pong") this.clock.add(message.t0, message.t1, message.t2, localUs());
-    if (message.type === "hello") {
-      this.backoff.reset();
-      this.events.onState({ kind: "open" });
-    }
-    this.events.onControl(message);
-  }
-
-  private ping(): void {
-    if (performance.now() - this.heardMs > SILENCE_MS) {
-      this.drop();
-      this.lost();
-      return;
-    }
-    this.send(encodePing(localUs()));
-    const inMs = ++this.sent < FIRST_PINGS ? FIRST_PINGS_MS : PING_MS;
-    this.pings = setTimeout(() => this.ping(), inMs);
-  }
-
-  private send(message: ArrayBuffer | string): void {
-    // A socket that is closing would complain on the console.
-    if (this.socket?.readyState === 1) this.socket.send(message);
-  }
-
-  private lost(): void {
-    if (!this.running) return;
-    const inMs = this.backoff.nextMs();
-    this.events.onState({ kind: "retrying", inMs });
-    this.retry = setTimeout(() => void this.open(), inMs);
-  }
-
-  /** Stops for good: another attempt would meet the same. */
-  private refuse(reason: string): void {
-    this.running = false;
-    this.drop();
-    this.events.onState({ kind: "refused", reason });
-  }
-
-  private drop(): void {
-    clearTimeout(this.pings);
-    const socket = this.socket;
-    this.socket = null;
-    if (!socket) return;
-    socket.onopen = socket.onmessage = socket.onclose = null;
-    socket.close();
-  }
-}
-
-function websocket(url: URL): URL {
-  const address = new URL(url);
-  address.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-  return address;
 }

@@ -6,8 +6,8 @@ import {
   type Pose,
   type PosePerson,
   type PersonState,
-} from "./pose";
-import { WireError } from "./wire-error";
+} from "./pose.js";
+import { WireError } from "./wire-error.js";
 
 export const SUBPROTOCOL = "genmo.v1.bin";
 
@@ -38,7 +38,7 @@ export function decodePose(buffer: ArrayBuffer): Pose {
   const magic = view.getUint16(0, true);
   if (magic !== MAGIC) throw new WireError(`magic 0x${magic.toString(16)}; expected 0x4d47`);
   const major = view.getUint8(2);
-  if (major !== MAJOR) throw new WireError(`message version ${major}; this page reads ${MAJOR}`);
+  if (major !== MAJOR) throw new WireError(`message version ${major}; this client reads ${MAJOR}`);
   const type = view.getUint8(3);
   if (type !== TYPE_POSE)
     throw new WireError(`message type ${type}; expected ${TYPE_POSE}, a pose`);
@@ -149,4 +149,14 @@ export function encodeAck(seq: number): ArrayBuffer {
 
 export function encodePing(t0Us: number): string {
   return JSON.stringify({ type: "ping", t0: t0Us });
+}
+
+/** What a viewer may change while it watches. */
+export interface Wish {
+  rate?: number;
+  persons?: number;
+}
+
+export function encodeSet({ rate, persons }: Wish): string {
+  return JSON.stringify({ type: "set", rate, persons });
 }

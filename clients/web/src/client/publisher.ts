@@ -1,9 +1,9 @@
 /** Keeps a camera published: opens WHIP sessions, one after the other, until told to stop. */
-import { Backoff } from "./backoff";
-import type { Credentials } from "./credentials";
-import { Problem } from "./problem";
-import { wait } from "./wait";
-import { type VideoSource, WhipSession } from "./whip-session";
+import { Backoff } from "./backoff.js";
+import type { Credentials } from "./credentials.js";
+import { Problem } from "./problem.js";
+import { wait } from "./wait.js";
+import { type VideoSource, WhipSession } from "./whip-session.js";
 
 export type PublishState =
   | { kind: "idle" }

@@ -1,6 +1,6 @@
 /** One WHIP exchange (RFC 9725): a video track offered, answered, connected, and taken down. */
-import type { Credentials } from "./credentials";
-import { Problem } from "./problem";
+import type { Credentials } from "./credentials.js";
+import { Problem } from "./problem.js";
 
 const CODECS = ["video/vp8", "video/h264", "video/rtx"];
 const GATHER_MS = 1500;

@@ -1,21 +1,29 @@
 /** The page as a whole: what arrives from the server and the camera, and what is shown of it. */
-import type { Control, StreamState } from "../client/control";
+import type { StreamMessage, StreamState, Subject } from "../client/control";
 import type { Credentials } from "../client/credentials";
-import { type ClientState, GenmoClient } from "../client/genmo-client";
+import { GenmoApi } from "../client/api";
+import type { ConnectionState } from "../client/connection";
+import { GenmoClient } from "../client/genmo-client";
 import type { Pose } from "../client/pose";
 import { type PublishState, Publisher } from "../client/publisher";
-import { localUs } from "../client/server-clock";
-import { Bodies } from "./bodies";
+import { AvatarPicker } from "./avatar-picker";
 import { cameraAllowed, CameraError } from "./camera";
 import { Capture } from "./capture";
 import { element } from "./element";
+import { type Figure, proportionsOf } from "./figure";
 import { LatencyLedger } from "./latency-ledger";
-import { type Notice, noticeFor } from "./notice";
+import { failure, type Notice, noticeFor } from "./notice";
 import { Overlay } from "./overlay";
 import { type Measurements, Panel } from "./panel";
-import { BodyScene, type SceneColours } from "./scene";
+import { People } from "./people";
+import { Recorder } from "./recorder";
+import { BodyScene, type Inspection, type SceneColours } from "./scene";
 import { type Settings, validStream, viewerAddress } from "./settings";
+import { SinksPanel } from "./sinks-panel";
 import { type Situation, statusOf } from "./status";
+import { type Role, TakePlayer } from "./take-player";
+import { TakesPanel } from "./takes-panel";
+import { Wardrobe } from "./wardrobe";
 
 const PANEL_MS = 250;
 const ENDED_MS = 2000; // the server ended our stream; a publisher that took it over shows by then
@@ -25,18 +33,26 @@ export class App {
   private readonly panel = new Panel();
   private readonly overlay = new Overlay(element<HTMLCanvasElement>("overlay"));
   private readonly scene: BodyScene | null;
-  private readonly bodies: Bodies;
+  private readonly people = new People((person) => this.colourOf(person));
+  private readonly wardrobe: Wardrobe;
   private readonly client: GenmoClient;
   private readonly publisher: Publisher;
   private readonly capture: Capture | null;
+  private readonly recorder: Recorder;
+  private readonly takes: TakesPanel;
+  private readonly sinks: SinksPanel;
+  private readonly player: TakePlayer;
   private readonly situation: Situation;
   private readonly measured: Measurements = {
     ledger: new LatencyLedger(),
     stats: null,
     person: null,
+    persons: 0,
     captureClock: null,
   };
   private poses = 0;
+  private drawnSeq = -1;
+  private smooth = false;
   private endedLater: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
@@ -52,19 +68,13 @@ export class App {
       person: null,
     };
     this.scene = this.makeScene();
-    this.bodies = new Bodies(
+    this.wardrobe = new Wardrobe(
       here("/v1/body.glb"),
       credentials.headers,
-      (person, body) => this.scene?.dress(person, body),
+      (person, figure) => this.dress(person, figure),
       (error) => this.say(noticeFor(error)),
     );
-    const poses = here(`/v1/streams/${encodeURIComponent(stream)}/poses`);
-    if (!view) poses.searchParams.set("landmarks", "1");
-    this.client = new GenmoClient(poses, credentials, {
-      onPose: (pose) => this.take(pose),
-      onControl: (message) => this.hear(message),
-      onState: (state) => this.connectionChanged(state),
-    });
+    this.client = this.makeClient();
     const whip = here(`/whip/${encodeURIComponent(stream)}`);
     whip.search = settings.publish.toString();
     this.publisher = new Publisher(
@@ -74,7 +84,29 @@ export class App {
       () => this.situation.stream === "live",
     );
     this.capture = view ? null : this.makeCapture();
+    const api = new GenmoApi(location.href, credentials);
+    const fail = (what: string, error: unknown) => this.say(failure(what, error));
+    this.recorder = new Recorder(api, stream, () => this.takes.refresh(), fail);
+    this.player = new TakePlayer(
+      api,
+      (roles) => this.startPreview(roles),
+      (roles) => this.endPreview(roles),
+      (person) => this.colourOf(person),
+    );
+    this.takes = new TakesPanel(
+      api,
+      (takes) => this.recorder.follow(takes),
+      (take, solves) =>
+        void this.player
+          .open(take, solves)
+          .catch((error: unknown) => fail("The take can't be shown", error)),
+      () => this.player.close(),
+      fail,
+    );
+    this.sinks = new SinksPanel(api, stream, fail);
+    new AvatarPicker((avatar) => this.wear(avatar), fail);
     this.layOut();
+    this.makeToggles();
   }
 
   start(): void {
@@ -85,7 +117,14 @@ export class App {
     this.panel.show(this.measured);
     this.showStatus();
     void this.prepareBody();
+    void this.takes.refresh();
+    void this.sinks.refresh();
     if (this.capture && !cameraAllowed()) this.say(noticeFor(new CameraError("insecure")));
+  }
+
+  /** Who is drawn, and where their joints stand. */
+  inspect(): Inspection[] {
+    return this.scene?.inspect() ?? [];
   }
 
   private refuseName(): void {
@@ -111,6 +150,48 @@ export class App {
     }
   }
 
+  private makeClient(): GenmoClient {
+    const { stream, view, token } = this.settings;
+    const poses = here(`/v1/streams/${encodeURIComponent(stream)}/poses`);
+    const client = new GenmoClient(poses, { token, landmarks: !view });
+    client.on("pose", (pose) => this.take(pose));
+    client.on("state", (state) => this.connectionChanged(state));
+    client.on("stream", (message) => this.streamTold(message));
+    client.on("subject", (subject) => this.subjectTold(subject));
+    client.on("stats", (stats) => {
+      this.measured.stats = stats;
+    });
+    client.on("error", ({ message }) =>
+      this.say({ title: "The server reports a problem", text: message }),
+    );
+    return client;
+  }
+
+  private makeToggles(): void {
+    const trails = element<HTMLButtonElement>("trails");
+    const contacts = element<HTMLButtonElement>("contacts");
+    const on = (toggle: HTMLElement) => toggle.getAttribute("aria-pressed") === "true";
+    for (const toggle of [trails, contacts])
+      toggle.addEventListener("click", () => {
+        toggle.setAttribute("aria-pressed", String(!on(toggle)));
+        this.scene?.mark({ trails: on(trails), contacts: on(contacts) });
+      });
+    const smooth = element<HTMLInputElement>("smooth");
+    smooth.checked = this.scene !== null && !this.scene.software;
+    const apply = () => {
+      this.smooth = smooth.checked;
+      this.chooseSource();
+    };
+    smooth.addEventListener("change", apply);
+    apply();
+  }
+
+  /** What the 3D view shows: a take, the live stream played out evenly, or each pose as it comes. */
+  private chooseSource(): void {
+    if (this.player.active) this.scene?.play(() => this.player.sample());
+    else this.scene?.play(this.smooth ? () => this.client.sample() : null);
+  }
+
   private makeCapture(): Capture {
     return new Capture(
       this.publisher,
@@ -129,11 +210,10 @@ export class App {
     document.title = `${stream} – genmo-rt`;
   }
 
-  /** Fetches the mean body early, so that the first pose shows at once. */
+  /** Fetches a body early, so that the first pose shows at once. */
   private async prepareBody(): Promise<void> {
     try {
-      const body = await this.bodies.mean();
-      this.scene?.prepare(body);
+      this.scene?.prepare(await this.wardrobe.anybody());
       this.root.dataset["body"] = "ready";
     } catch (error) {
       this.root.dataset["body"] = "missing";
@@ -141,15 +221,56 @@ export class App {
     }
   }
 
+  private dress(person: number, figure: Figure): void {
+    if (!this.scene) return figure.dispose();
+    this.scene.dress(person, figure);
+    this.root.dataset["dressed"] = String(Number(this.root.dataset["dressed"] ?? 0) + 1);
+  }
+
+  /** Puts an avatar on everybody, and on whoever comes; null for their own bodies. */
+  private async wear(avatar: ArrayBuffer | null): Promise<string> {
+    const kind = await this.wardrobe.choose(avatar);
+    await this.prepareBody();
+    return kind;
+  }
+
+  private startPreview(roles: readonly Role[]): void {
+    for (const { person, track } of roles) {
+      this.scene?.measure(person, track.proportions);
+      this.wardrobe.dress(person, track.shape);
+    }
+    this.root.dataset["preview"] = "on";
+    this.chooseSource();
+    this.scene?.lookAgain();
+    this.showStatus();
+  }
+
+  private endPreview(roles: readonly Role[]): void {
+    for (const { person } of roles) {
+      this.wardrobe.forget(person);
+      this.scene?.remove(person);
+    }
+    this.root.dataset["preview"] = "off";
+    this.chooseSource();
+    this.scene?.lookAgain();
+    this.showStatus();
+  }
+
   private take(pose: Pose): void {
-    if (this.scene) this.scene.show(pose);
-    else this.drawn(pose);
+    const { persons } = pose;
+    this.measured.persons = persons.length;
+    this.people.show(persons);
+    if (this.player.active) this.overlay.draw(persons, (person) => this.colourOf(person));
+    else if (!this.scene) this.drawn(pose);
+    else if (!this.smooth) this.scene.show(pose);
   }
 
   private drawn(pose: Pose): void {
-    this.overlay.draw(pose.persons);
-    const offsetUs = this.client.clock.offsetUs;
-    if (offsetUs !== null) this.measured.ledger.add(pose, localUs() + offsetUs);
+    if (this.player.active || pose.seq === this.drawnSeq) return;
+    this.drawnSeq = pose.seq;
+    this.overlay.draw(pose.persons, (person) => this.colourOf(person));
+    const now = this.client.serverUs;
+    if (now !== null) this.measured.ledger.add(pose, now);
     this.root.dataset["poses"] = String(++this.poses);
     const person = pose.persons[0]?.state ?? null;
     if (person !== this.situation.person) this.personChanged(person);
@@ -162,23 +283,23 @@ export class App {
     this.showStatus();
   }
 
-  private hear(message: Control): void {
-    switch (message.type) {
-      case "stream":
-        this.streamChanged(message.state);
-        this.measured.captureClock = message.captureClock;
-        break;
-      case "subject":
-        this.bodies.follow(message);
-        if (message.state === "leave") this.scene?.remove(message.person);
-        break;
-      case "stats":
-        this.measured.stats = message;
-        break;
-      case "error":
-        this.say({ title: "The server reports a problem", text: message.message });
-        break;
+  private streamTold(message: StreamMessage): void {
+    this.streamChanged(message.state);
+    this.measured.captureClock = message.captureClock;
+  }
+
+  private subjectTold({ person, state, shape, offsets }: Subject): void {
+    if (state === "leave") {
+      this.wardrobe.forget(person);
+      this.scene?.remove(person);
+      return;
     }
+    this.scene?.measure(person, proportionsOf(offsets));
+    this.wardrobe.dress(person, shape);
+  }
+
+  private colourOf(person: number): string {
+    return this.scene?.colourOf(person) ?? "#888";
   }
 
   private streamChanged(stream: StreamState): void {
@@ -198,14 +319,17 @@ export class App {
   }
 
   private nobodyLeft(): void {
-    this.scene?.clear();
-    this.bodies.forget();
+    const previewed = (person: number) => this.player.shows(person);
+    this.scene?.clear(previewed);
+    this.wardrobe.forgetAll(previewed);
     this.overlay.clear();
+    this.people.show([]);
     this.measured.ledger.clear();
+    this.measured.persons = 0;
     this.personChanged(null);
   }
 
-  private connectionChanged(state: ClientState): void {
+  private connectionChanged(state: ConnectionState): void {
     this.situation.connection = state.kind;
     this.root.dataset["connection"] = state.kind;
     if (state.kind === "retrying") {
@@ -233,11 +357,13 @@ export class App {
 
   private showStatus(): void {
     const { stream } = this.situation;
-    this.scene?.showResting(stream !== "live" && stream !== "stalled");
+    const live = stream === "live" || stream === "stalled";
+    this.scene?.showResting(!live && !this.player.active);
+    this.recorder.allow(live);
     const { tone, text, hint } = statusOf(this.situation);
     element("status").dataset["tone"] = tone;
     element("status-text").textContent = text;
-    element("hint").textContent = hint;
+    element("hint").textContent = this.player.active ? "" : hint;
   }
 
   private say(notice: Notice | null): void {

@@ -1,8 +1,10 @@
-/** One person in the scene: a skinned body that takes the stream's rotations, and its shadow. */
-import { Box3, Color, Group, MathUtils, MeshLambertMaterial, Quaternion, Vector3 } from "three";
-import { JOINT_NAMES, type PersonState, type PosePerson } from "../client/pose";
-import type { BodyModel } from "./body-model";
+/** One person in the scene: a figure that takes the stream's rotations, its shadow and marks. */
+import { Group, MathUtils, Quaternion, Vector3 } from "three";
+import { JOINT_NAMES, NUM_JOINTS, type PersonState, type PosePerson } from "../client/pose";
+import { ContactMarks } from "./contact-marks";
 import { ContactShadow } from "./contact-shadow";
+import { type Figure, MEAN_PROPORTIONS, type Proportions } from "./figure";
+import { JointTrails } from "./joint-trails";
 
 /** How much of its own colour a body has; the less is known of it, the paler it is. */
 const COLOUR: Record<PersonState, number> = {
@@ -13,104 +15,122 @@ const COLOUR: Record<PersonState, number> = {
   lost: 0.2,
 };
 const RESTING_COLOUR = 0.2;
-const RESTING_ARMS: readonly (readonly [(typeof JOINT_NAMES)[number], number])[] = [
-  ["left_shoulder", -66],
-  ["right_shoulder", 66],
-];
-const FORWARD = new Vector3(0, 0, 1);
 
 export class Avatar {
   readonly group = new Group();
-  private readonly material = new MeshLambertMaterial();
+  readonly trails = new JointTrails();
+  readonly marks = new ContactMarks();
+  proportions: Proportions = MEAN_PROPORTIONS;
   private readonly shadow = new ContactShadow();
-  private readonly own = new Color();
-  private readonly pale = new Color();
-  private body: BodyModel | null = null;
+  private css = "#888";
+  private pale = "#ccc";
+  private figure: Figure | null = null;
   private last: PosePerson | null = null;
+  private lastUs = 0;
 
   constructor() {
     this.group.visible = false;
-    this.group.add(this.shadow.mesh);
+    this.group.add(this.shadow.mesh, this.trails.lines, this.marks.group);
   }
 
   get ready(): boolean {
-    return this.body !== null;
+    return this.figure !== null;
+  }
+
+  /** (24) the nodes that stand where the joints are. */
+  get joints(): Figure["joints"] {
+    return this.figure?.joints ?? [];
+  }
+
+  /** Where the hips are in the world, which for an avatar of another size isn't the person's place. */
+  hips(into: Vector3): Vector3 | null {
+    const hips = this.joints[0];
+    return hips ? into.setFromMatrixPosition(hips.matrixWorld) : null;
   }
 
   colour(own: string, pale: string): void {
-    this.own.set(own);
-    this.pale.set(pale);
-    this.fade(this.last ? COLOUR[this.last.state] : RESTING_COLOUR);
+    this.css = own;
+    this.pale = pale;
+    this.trails.colour(own);
+    this.marks.colour(own);
+    this.figure?.colour(own, pale, this.last ? COLOUR[this.last.state] : RESTING_COLOUR);
   }
 
-  /** Puts a body in the place of the one before; it takes the present pose at once. */
-  wear(body: BodyModel): void {
+  /** Puts a figure in the place of the one before; it takes the present pose at once. */
+  wear(figure: Figure): void {
     this.takeOff();
-    for (const mesh of body.meshes) mesh.material = this.material;
-    this.body = body;
-    this.group.add(body.root);
-    if (this.last) this.pose(this.last);
+    this.figure = figure;
+    this.group.add(figure.root);
+    if (this.last) this.pose(this.last, this.lastUs);
   }
 
-  pose(person: PosePerson): void {
+  /** @param captureUs when the person was so. */
+  pose(person: PosePerson, captureUs: number): void {
+    const seconds = Math.max(0, captureUs - this.lastUs) / 1e6;
     this.last = person;
-    if (!this.body) return;
-    const { bones } = this.body;
-    const { rotations, pelvis } = person;
-    bones.forEach((bone, joint) => bone.quaternion.fromArray(rotations, 4 * joint));
-    bones[0]?.position.fromArray(pelvis);
+    this.lastUs = captureUs;
+    if (!this.figure) return;
+    this.figure.pose(person, this.proportions, seconds);
     this.show(COLOUR[person.state]);
+    this.trails.follow(this.joints, captureUs);
+    this.marks.follow(this.joints, person.contacts);
   }
 
   /** Stands at ease on the floor, pale: nobody's pose, a picture of what will come. */
   rest(x: number, z: number): void {
-    this.last = null;
-    if (!this.body) return;
-    const { bones, meshes } = this.body;
-    for (const bone of bones) bone.quaternion.identity();
-    for (const [name, degrees] of RESTING_ARMS)
-      bones[JOINT_NAMES.indexOf(name)]?.quaternion.copy(
-        new Quaternion().setFromAxisAngle(FORWARD, MathUtils.degToRad(degrees)),
-      );
-    bones[0]?.position.set(0, 0, 0);
-    this.group.updateMatrixWorld(true);
-    const bounds = meshes.reduce((box, mesh) => {
-      mesh.computeBoundingBox(); // of the posed vertices
-      return mesh.boundingBox ? box.union(mesh.boundingBox) : box;
-    }, new Box3());
-    bones[0]?.position.set(x, -bounds.min.y, z);
+    this.hide();
+    if (!this.figure) return;
+    this.figure.pose(atEase(x, z), MEAN_PROPORTIONS, 0);
     this.show(RESTING_COLOUR);
   }
 
   hide(): void {
     this.last = null;
     this.group.visible = false;
+    this.trails.clear();
+    this.marks.clear();
   }
 
   dispose(): void {
     this.takeOff();
-    this.material.dispose();
     this.shadow.dispose();
+    this.trails.dispose();
+    this.marks.dispose();
   }
 
-  private show(colour: number): void {
+  private show(share: number): void {
     this.group.visible = true;
     this.group.updateMatrixWorld(true);
-    this.fade(colour);
-    if (this.body) this.shadow.follow(this.body.bones, 0.3 + 0.45 * colour);
-  }
-
-  private fade(colour: number): void {
-    this.material.color.lerpColors(this.pale, this.own, colour);
+    this.figure?.colour(this.css, this.pale, share);
+    this.shadow.follow(this.joints, 0.3 + 0.45 * share);
   }
 
   private takeOff(): void {
-    if (!this.body) return;
-    this.group.remove(this.body.root);
-    for (const mesh of this.body.meshes) {
-      mesh.geometry.dispose();
-      mesh.skeleton.dispose();
-    }
-    this.body = null;
+    if (!this.figure) return;
+    this.group.remove(this.figure.root);
+    this.figure.dispose();
+    this.figure = null;
   }
+}
+
+/** A person who stands with their arms down. */
+function atEase(x: number, z: number): PosePerson {
+  const rotations = new Float32Array(4 * NUM_JOINTS);
+  const turn = (joint: number, degrees: number) =>
+    new Quaternion()
+      .setFromAxisAngle(new Vector3(0, 0, 1), MathUtils.degToRad(degrees))
+      .toArray(rotations, 4 * joint);
+  JOINT_NAMES.forEach((name, joint) =>
+    turn(joint, name === "left_shoulder" ? -66 : name === "right_shoulder" ? 66 : 0),
+  );
+  return {
+    person: -1,
+    state: "lost",
+    confidence: 0,
+    pelvis: Float32Array.of(x, MEAN_PROPORTIONS.pelvisM, z),
+    velocity: new Float32Array(3),
+    contacts: new Float32Array(6),
+    rotations,
+    landmarks: null,
+  };
 }

@@ -6,11 +6,11 @@
  */
 import {
   BackSide,
-  type Bone,
   DataTexture,
   LinearFilter,
   Mesh,
   MeshBasicMaterial,
+  type Object3D,
   PlaneGeometry,
   Vector3,
 } from "three";
@@ -71,7 +71,7 @@ export class ContactShadow {
   }
 
   /** Follows the bones, whose world matrices are up to date. */
-  follow(bones: readonly Bone[], strength: number): void {
+  follow(bones: readonly (Object3D | null)[], strength: number): void {
     const pelvis = bones[0];
     if (!pelvis) return;
     this.at.setFromMatrixPosition(pelvis.matrixWorld);

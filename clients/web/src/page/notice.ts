@@ -41,6 +41,12 @@ export function noticeFor(error: unknown): Notice {
   return { title: "Something went wrong", text: String(error) };
 }
 
+/** The notice for something that the person asked for and didn't get. */
+export function failure(what: string, error: unknown): Notice {
+  if (error instanceof Problem && [0, 401, 403].includes(error.status)) return problemNotice(error);
+  return { title: what, text: sentence(error instanceof Error ? error.message : String(error)) };
+}
+
 function problemNotice({ status, message, retryAfterS }: Problem): Notice {
   switch (status) {
     case 0:

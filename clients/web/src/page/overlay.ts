@@ -27,6 +27,7 @@ const LINES: readonly (readonly [number, number])[] = [
 ];
 const POINTS = [0, 7, 8, 11, 12, 13, 14, 15, 16, 19, 20, 23, 24, 25, 26, 27, 28, 31, 32];
 const LEAST_VISIBILITY = 0.3;
+const ALONE = "#5eead4";
 
 export class Overlay {
   private readonly context: CanvasRenderingContext2D;
@@ -38,14 +39,15 @@ export class Overlay {
     new ResizeObserver(([entry]) => entry && this.resize(entry.contentRect)).observe(canvas);
   }
 
-  draw(persons: readonly PosePerson[]): void {
-    const { width, height } = this.canvas;
-    this.context.clearRect(0, 0, width, height);
-    for (const { landmarks } of persons) if (landmarks) this.drawPerson(landmarks);
+  /** @param colourOf several persons are told apart by the colours of their bodies. */
+  draw(persons: readonly PosePerson[], colourOf: (person: number) => string): void {
+    this.clear();
+    for (const { person, landmarks } of persons)
+      if (landmarks) this.drawPerson(landmarks, persons.length > 1 ? colourOf(person) : ALONE);
   }
 
   clear(): void {
-    this.draw([]);
+    this.context.clearRect(0, 0, this.canvas.width, this.canvas.height);
   }
 
   private resize({ width, height }: DOMRectReadOnly): void {
@@ -62,7 +64,7 @@ export class Overlay {
     return (Math.max(width, height) / 320) * Math.min(1, Math.max(0.45, share / 0.6));
   }
 
-  private drawPerson(landmarks: Float32Array): void {
+  private drawPerson(landmarks: Float32Array, css: string): void {
     const { context, canvas } = this;
     const unit = this.unitFor(landmarks);
     const x = (point: number) => (landmarks[3 * point] ?? 0) * canvas.width;
@@ -72,7 +74,7 @@ export class Overlay {
     // A dark line under the light one keeps it readable on every picture.
     for (const [colour, width] of [
       ["rgb(0 0 0 / 0.35)", 4 * unit],
-      ["#5eead4", 2 * unit],
+      [css, 2 * unit],
     ] as const) {
       context.strokeStyle = colour;
       context.lineWidth = width;

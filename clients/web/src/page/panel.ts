@@ -11,7 +11,7 @@ const STAGE_NAMES: Record<Stage, string> = {
   waiting: "Waiting",
   delivery: "To screen",
 };
-const PERSON_NAMES: Record<PersonState, string> = {
+export const PERSON_NAMES: Record<PersonState, string> = {
   lost: "lost",
   warmup: "starting",
   tracked: "tracked",
@@ -22,7 +22,10 @@ const PERSON_NAMES: Record<PersonState, string> = {
 export interface Measurements {
   ledger: LatencyLedger;
   stats: Stats | null;
+  /** The first one's state. */
   person: PersonState | null;
+  /** How many are there. */
+  persons: number;
   captureClock: CaptureClock | null;
 }
 
@@ -56,7 +59,7 @@ export class Panel {
     }
   }
 
-  show({ ledger, stats, person, captureClock }: Measurements): void {
+  show({ ledger, stats, person, persons, captureClock }: Measurements): void {
     const p95 = ledger.totalMs(0.95);
     put(this.latency, whole(ledger.totalMs(0.5)));
     // Arrival times say nothing about how long the picture travelled to the server.
@@ -73,7 +76,8 @@ export class Panel {
     put(this.fpsIn, stats ? `${stats.fpsIn.toFixed(0)} fps` : "–");
     put(this.fpsOut, stats ? `${stats.fpsOut.toFixed(0)} fps` : "–");
     put(this.dropped, stats ? String(stats.dropped) : "–");
-    put(this.person, person ? PERSON_NAMES[person] : "–");
+    const several = `${persons} people`;
+    put(this.person, persons > 1 ? several : person ? PERSON_NAMES[person] : "–");
   }
 }
 

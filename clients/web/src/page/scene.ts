@@ -2,7 +2,7 @@
 import { DirectionalLight, HemisphereLight, Scene, Vector3, WebGLRenderer } from "three";
 import type { Pose } from "../client/pose";
 import { Avatar } from "./avatar";
-import type { BodyModel } from "./body-model";
+import type { Figure, Proportions } from "./figure";
 import { FloorGrid } from "./floor-grid";
 import { Viewpoint } from "./viewpoint";
 
@@ -19,28 +19,46 @@ export interface SceneColours {
   bodies: readonly string[];
 }
 
+/** One person as drawn. */
+export interface Inspection {
+  person: number;
+  /** (24) in the world, metres; null where the figure has none. */
+  joints: (number[] | null)[];
+  /** Pieces of trail, and contacts marked. */
+  trails: number;
+  contacts: number;
+}
+
 export class BodyScene {
   private readonly renderer: WebGLRenderer;
   private readonly scene = new Scene();
   private readonly grid = new FloorGrid();
   private readonly viewpoint: Viewpoint;
   private readonly avatars = new Map<number, Avatar>();
+  /** Each person's place in the row of colours: the first that was free when they came. */
+  private readonly slots = new Map<number, number>();
   private colours: SceneColours = { grid: "#888", pale: "#ccc", bodies: ["#888"] };
   /** Dressed in the mean body before anybody is there, so that the first pose shows at once. */
   private spare: Avatar | null = new Avatar();
   private pose: Pose | null = null;
   private fresh = false;
+  private source: (() => Pose | null) | null = null;
+  private marked = { trails: false, contacts: false };
   private followedUs = 0;
-  private readonly pelvis = new Vector3();
+  private readonly hips = new Vector3();
   private resting = true;
   private requested = false;
+  private moved = false;
+
+  /** Whether there is no graphics chip: then every pixel counts. */
+  readonly software = rendersInSoftware();
 
   /** @param onDrawn called after a new pose was drawn. */
   constructor(
     private readonly canvas: HTMLCanvasElement,
     private readonly onDrawn: (pose: Pose) => void,
   ) {
-    const software = rendersInSoftware();
+    const { software } = this;
     this.renderer = new WebGLRenderer({
       canvas,
       alpha: true,
@@ -65,15 +83,33 @@ export class BodyScene {
     this.invalidate();
   }
 
-  dress(person: number, body: BodyModel): void {
-    this.avatar(person).wear(body);
+  /** Asks for a pose before every frame, instead of waiting to be shown one; null ends that. */
+  play(source: (() => Pose | null) | null): void {
+    this.source = source;
     this.invalidate();
   }
 
-  /** Gives the first person to come a body already now. */
-  prepare(body: BodyModel): void {
-    if (!this.spare || this.spare.ready) return;
-    this.spare.wear(body);
+  /** Joint trails and contact marks on or off. */
+  mark(marked: { trails: boolean; contacts: boolean }): void {
+    this.marked = marked;
+    for (const avatar of this.everybody()) this.showMarks(avatar);
+    if (this.pose) this.show(this.pose);
+  }
+
+  dress(person: number, figure: Figure): void {
+    this.avatar(person).wear(figure);
+    this.invalidate();
+  }
+
+  /** Tells how long a person's legs are. */
+  measure(person: number, proportions: Proportions): void {
+    this.avatar(person).proportions = proportions;
+  }
+
+  /** Gives the first person to come a figure already now. */
+  prepare(figure: Figure): void {
+    if (!this.spare) return figure.dispose();
+    this.spare.wear(figure);
     this.colour(0, this.spare);
     this.showResting(this.resting);
   }
@@ -82,6 +118,7 @@ export class BodyScene {
     const avatar = this.avatars.get(person);
     if (!avatar) return;
     this.avatars.delete(person);
+    this.slots.delete(person);
     this.scene.remove(avatar.group);
     if (this.spare) avatar.dispose();
     else this.keepAsSpare(avatar);
@@ -96,26 +133,58 @@ export class BodyScene {
     this.invalidate();
   }
 
-  /** Takes everybody away and frames whoever comes next. */
-  clear(): void {
+  /** Takes everybody away but those to keep, and frames whoever comes next. */
+  clear(keep: (person: number) => boolean): void {
+    for (const person of [...this.avatars.keys()]) if (!keep(person)) this.remove(person);
+    if (this.avatars.size === 0) this.lookAgain();
+  }
+
+  /** Others are shown from now on: frames whoever is drawn first. */
+  lookAgain(): void {
     this.pose = null;
     this.fresh = false;
-    for (const person of [...this.avatars.keys()]) this.remove(person);
     this.viewpoint.frame(RESTING.x, RESTING.z, false);
+    this.invalidate();
   }
 
   recentre(): void {
-    const first = this.pose?.persons[0];
-    if (first) this.viewpoint.frame(first.pelvis[0] ?? 0, first.pelvis[2] ?? 0);
+    const hips = this.firstHips();
+    if (hips) this.viewpoint.frame(hips.x, hips.z);
     else this.viewpoint.frame(RESTING.x, RESTING.z, false);
   }
 
   restyle(colours: SceneColours): void {
     this.colours = colours;
     this.grid.colour(colours.grid);
-    [...this.avatars.values()].forEach((avatar, nth) => this.colour(nth, avatar));
+    for (const [person, avatar] of this.avatars) this.colour(this.slots.get(person) ?? 0, avatar);
     if (this.spare) this.colour(0, this.spare);
     this.invalidate();
+  }
+
+  /** The colour of a person who is there. */
+  colourOf(person: number): string {
+    const { bodies } = this.colours;
+    return bodies[(this.slots.get(person) ?? 0) % bodies.length] ?? "#888";
+  }
+
+  /** Where everybody's joints stand, by person: for tests. */
+  inspect(): Inspection[] {
+    return [...this.avatars].flatMap(([person, avatar]) => {
+      if (!avatar.group.visible) return [];
+      const joints = avatar.joints.map((joint) =>
+        joint ? new Vector3().setFromMatrixPosition(joint.matrixWorld).toArray() : null,
+      );
+      return [{ person, joints, trails: avatar.trails.pieces, contacts: avatar.marks.count }];
+    });
+  }
+
+  private everybody(): Avatar[] {
+    return [...this.avatars.values(), ...(this.spare ? [this.spare] : [])];
+  }
+
+  private showMarks(avatar: Avatar): void {
+    avatar.trails.show(this.marked.trails);
+    avatar.marks.show(this.marked.contacts);
   }
 
   private keepAsSpare(avatar: Avatar): void {
@@ -129,7 +198,12 @@ export class BodyScene {
     if (!avatar) {
       avatar = this.spare ?? new Avatar();
       this.spare = null;
-      this.colour(this.avatars.size, avatar);
+      const taken = new Set(this.slots.values());
+      let slot = 0;
+      while (taken.has(slot)) slot++;
+      this.slots.set(person, slot);
+      this.colour(slot, avatar);
+      this.showMarks(avatar);
       this.scene.add(avatar.group);
       this.avatars.set(person, avatar);
     }
@@ -142,29 +216,57 @@ export class BodyScene {
   }
 
   private invalidate(): void {
+    this.moved = true;
+    this.request();
+  }
+
+  private request(): void {
     if (this.requested) return;
     this.requested = true;
     requestAnimationFrame(() => this.draw());
   }
 
   private draw(): void {
-    const pose = this.fresh ? this.pose : null;
-    this.fresh = false;
+    this.requested = false;
+    const pose = this.next();
+    const still = this.source !== null && pose === null && !this.moved;
+    if (this.source) this.request();
+    if (still) return;
+    this.moved = false;
     if (pose) this.arrange(pose);
     this.grid.follow(this.viewpoint.target.x, this.viewpoint.target.z);
-    this.requested = false; // only now: following a person is no reason to draw twice
     this.renderer.render(this.scene, this.viewpoint.camera);
+    this.moved = false; // following a person is no reason to draw twice
     if (pose) this.onDrawn(pose);
   }
 
+  /** The pose to draw, if it is another than before. */
+  private next(): Pose | null {
+    if (this.source) {
+      const sampled = this.source();
+      if (!sampled || sampled.captureUs === this.pose?.captureUs) return null;
+      this.pose = sampled;
+      return sampled;
+    }
+    const pose = this.fresh ? this.pose : null;
+    this.fresh = false;
+    return pose;
+  }
+
   private arrange(pose: Pose): void {
-    for (const person of pose.persons) this.avatar(person.person).pose(person);
+    for (const person of pose.persons) this.avatar(person.person).pose(person, pose.captureUs);
     for (const [person, avatar] of this.avatars)
       if (!pose.persons.some((present) => present.person === person)) avatar.hide();
-    const first = pose.persons[0];
     const seconds = Math.min(Math.max((pose.captureUs - this.followedUs) / 1e6, 0), 0.5);
     this.followedUs = pose.captureUs;
-    if (first) this.viewpoint.follow(this.pelvis.fromArray(first.pelvis), seconds);
+    const hips = this.firstHips();
+    if (hips) this.viewpoint.follow(hips, seconds);
+  }
+
+  private firstHips(): Vector3 | null {
+    const first = this.pose?.persons[0];
+    if (!first) return null;
+    return this.avatars.get(first.person)?.hips(this.hips) ?? this.hips.fromArray(first.pelvis);
   }
 
   private resize(): void {
@@ -176,7 +278,7 @@ export class BodyScene {
   }
 }
 
-/** Whether there is no graphics chip: then every pixel counts. */
+/** Whether there is no graphics chip. */
 function rendersInSoftware(): boolean {
   const gl = document.createElement("canvas").getContext("webgl2");
   const detail = gl?.getExtension("WEBGL_debug_renderer_info");

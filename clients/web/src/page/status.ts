@@ -1,12 +1,12 @@
 /** What the page says about where things stand: one short state and one hint. */
-import type { ClientState } from "../client/genmo-client";
+import type { ConnectionState } from "../client/connection";
 import type { StreamState } from "../client/control";
 import type { PersonState } from "../client/pose";
 import type { PublishState } from "../client/publisher";
 
 export interface Situation {
   viewing: boolean;
-  connection: ClientState["kind"];
+  connection: ConnectionState["kind"];
   publish: PublishState["kind"];
   stream: StreamState | null;
   person: PersonState | null;

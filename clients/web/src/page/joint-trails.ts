@@ -1,0 +1,103 @@
+/** Where head, hands and feet were in the last two seconds, as lines that fade. */
+import {
+  BufferAttribute,
+  BufferGeometry,
+  Color,
+  DynamicDrawUsage,
+  LineBasicMaterial,
+  LineSegments,
+  type Object3D,
+  Vector3,
+} from "three";
+
+const JOINTS = [15, 20, 21, 10, 11];
+const KEPT_US = 2_000_000;
+const STEPS = 64; // a trail's corners; at 30 poses a second a little over two seconds
+const JUMP_M = 0.6; // farther between two poses is no motion
+
+interface Corner {
+  us: number;
+  at: Vector3;
+  joined: boolean;
+}
+
+export class JointTrails {
+  readonly lines: LineSegments<BufferGeometry, LineBasicMaterial>;
+  private readonly corners: Corner[][] = JOINTS.map(() => []);
+  private readonly positions = new BufferAttribute(new Float32Array(JOINTS.length * STEPS * 6), 3);
+  private readonly colours = new BufferAttribute(new Float32Array(JOINTS.length * STEPS * 8), 4);
+  private readonly css = new Color();
+
+  constructor() {
+    const geometry = new BufferGeometry();
+    geometry.setAttribute("position", this.positions.setUsage(DynamicDrawUsage));
+    geometry.setAttribute("color", this.colours.setUsage(DynamicDrawUsage));
+    const material = new LineBasicMaterial({
+      vertexColors: true,
+      transparent: true,
+      depthWrite: false,
+    });
+    this.lines = new LineSegments(geometry, material);
+    this.lines.frustumCulled = false;
+    this.lines.visible = false;
+    geometry.setDrawRange(0, 0);
+  }
+
+  /** How many pieces of line there are now. */
+  get pieces(): number {
+    return this.lines.visible ? this.lines.geometry.drawRange.count / 2 : 0;
+  }
+
+  colour(css: string): void {
+    this.css.set(css).multiplyScalar(0.75); // darker than the body, to be seen before it
+  }
+
+  show(visible: boolean): void {
+    this.lines.visible = visible;
+  }
+
+  clear(): void {
+    for (const trail of this.corners) trail.length = 0;
+    this.lines.geometry.setDrawRange(0, 0);
+  }
+
+  /** Takes the joints of a pose, whose world matrices are up to date. */
+  follow(joints: readonly (Object3D | null)[], us: number): void {
+    JOINTS.forEach((joint, nth) => {
+      const node = joints[joint];
+      const trail = this.corners[nth]!;
+      const newest = trail.at(-1);
+      if (newest && (us < newest.us || us - newest.us > KEPT_US)) trail.length = 0;
+      if (!node || newest?.us === us) return;
+      const at = new Vector3().setFromMatrixPosition(node.matrixWorld);
+      const before = trail.at(-1);
+      trail.push({ us, at, joined: before !== undefined && before.at.distanceTo(at) < JUMP_M });
+      while (trail.length > STEPS || us - trail[0]!.us > KEPT_US) trail.shift();
+    });
+    if (this.lines.visible) this.fill(us);
+  }
+
+  dispose(): void {
+    this.lines.geometry.dispose();
+    this.lines.material.dispose();
+  }
+
+  private fill(us: number): void {
+    let vertex = 0;
+    const put = ({ at, us: then }: Corner) => {
+      const fresh = 1 - (us - then) / KEPT_US;
+      this.positions.setXYZ(vertex, at.x, at.y, at.z);
+      this.colours.setXYZW(vertex, this.css.r, this.css.g, this.css.b, fresh * fresh);
+      vertex++;
+    };
+    for (const trail of this.corners)
+      for (let i = 1; i < trail.length; i++) {
+        if (!trail[i]!.joined) continue;
+        put(trail[i - 1]!);
+        put(trail[i]!);
+      }
+    this.lines.geometry.setDrawRange(0, vertex);
+    this.positions.needsUpdate = true;
+    this.colours.needsUpdate = true;
+  }
+}
