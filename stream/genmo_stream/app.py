@@ -23,6 +23,8 @@ from genmo_stream.ingest import IngestConfig
 from genmo_stream.metrics import StreamCollector, render
 from genmo_stream.page import WEB_ROOT, PageFiles
 from genmo_stream.problem import Problem, problem_response
+from genmo_stream.publishers import Publishers
+from genmo_stream.remote_session import KeypointsEndpoint
 from genmo_stream.sinks import Outputs
 from genmo_stream.sinks_routes import SinksApi
 from genmo_stream.stream import Stream
@@ -42,7 +44,8 @@ def create_app(config: ServerConfig, streams: Streams) -> Starlette:
     authorizer = Authorizer(
         config.tokens, allowed_origins=config.allowed_origins, insecure=config.insecure
     )
-    api = Api(config, streams, authorizer)
+    publishers = Publishers()
+    api = Api(config, streams, authorizer, publishers)
     takes = Takes(
         config.takes_dir,
         body=streams.estimator.body.name,
@@ -76,7 +79,7 @@ def create_app(config: ServerConfig, streams: Streams) -> Starlette:
             await run_in_threadpool(solver.close)
 
     routes: list[BaseRoute] = [
-        *whip_routes(streams, ingest, api.authorize),
+        *whip_routes(streams, ingest, api.authorize, publishers),
         Mount(
             "/v1",
             routes=[*takes_api.routes(), *sinks_api.routes(), *api.routes()],
@@ -103,10 +106,17 @@ def create_app(config: ServerConfig, streams: Streams) -> Starlette:
 class Api:
     """The routes that are not WHIP's, with what they share."""
 
-    def __init__(self, config: ServerConfig, streams: Streams, authorizer: Authorizer) -> None:
+    def __init__(
+        self,
+        config: ServerConfig,
+        streams: Streams,
+        authorizer: Authorizer,
+        publishers: Publishers,
+    ) -> None:
         self._config = config
         self._streams = streams
         self._authorizer = authorizer
+        self._keypoints = KeypointsEndpoint(streams, publishers, self.authorize).serve
         self._collector = StreamCollector(lambda: streams, streams.estimator.engine)
 
     def routes(self) -> list[BaseRoute]:
@@ -117,7 +127,7 @@ class Api:
             Route("/tickets", self.issue_ticket, methods=["POST"]),
             Route("/body.glb", self.body),
             WebSocketRoute("/streams/{stream}/poses", self.poses),
-            WebSocketRoute("/streams/{stream}/keypoints", self.keypoints),
+            WebSocketRoute("/streams/{stream}/keypoints", self._keypoints),
             Route("/streams/{stream}/poses", self.want_websocket),
             Route("/streams/{stream}/keypoints", self.want_websocket),
             WebSocketRoute("/{path:path}", self.no_websocket),
@@ -187,10 +197,6 @@ class Api:
         else:
             await serve_viewer(websocket, stream.hub, options)
 
-    async def keypoints(self, websocket: WebSocket) -> None:
-        detail = "keypoints in are not built yet; publish video to /whip/{stream}"
-        await websocket.send_denial_response(problem_response(501, detail))
-
     async def want_websocket(self, request: Request) -> Response:
         raise Problem(
             426,
@@ -223,6 +229,7 @@ def describe(stream: Stream) -> Mapping[str, object]:
     return {
         "stream": stream.name,
         "state": stream.hub.state.state,
+        "source": stream.source,
         "capture_clock": stream.hub.state.capture_clock,
         "fps_in": stream.fps_in,
         "fps_out": stream.fps_out,

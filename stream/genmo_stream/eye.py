@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from genmo_stream.frame import Frame
 from genmo_stream.ingest import FrameSource
 from genmo_stream.keypoints import KeypointStage
-from genmo_stream.seen import Admit, Seen, SeenPerson
+from genmo_stream.seen import Admit, Seen, SeenPerson, SourceKind
 
 FrameTap = Callable[[Frame], None]
 """Called with every frame that is used, in the 2D stage's thread (the bench reads barcodes)."""
@@ -37,6 +37,10 @@ class Eye:
         self._tap = tap
         self._thread = ThreadPoolExecutor(1, f"{name} 2D")
         self._stage: Future[KeypointStage] | None = None
+
+    @property
+    def kind(self) -> SourceKind:
+        return "video"
 
     @property
     def received(self) -> int:

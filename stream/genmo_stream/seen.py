@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,8 @@ class Seen:
     intrinsics: Intrinsics | None = None
 
 
+SourceKind = Literal["video", "keypoints"]
+
 Admit = Callable[[int, CaptureClock], Tick | None]
 """Offers a frame by its capture time, Unix microseconds; None means that it is to be dropped.
 
@@ -63,6 +65,10 @@ class SeenSource(Protocol):
 
     Event-loop only. The stream closes it, whatever ends it.
     """
+
+    @property
+    def kind(self) -> SourceKind:
+        """What the publisher sends."""
 
     @property
     def received(self) -> int:

@@ -24,7 +24,7 @@ from genmo_stream.page import WEB_ROOT
 from genmo_stream.sockets import ViewerSocket
 from genmo_stream.streams import Streams
 
-MAX_WS_MESSAGE = 64 * 1024  # bytes a client may send at once
+MAX_WS_MESSAGE = 1 << 20  # bytes; what is over a route's own limit is answered with an error
 FAREWELL_S = 0.2  # viewers have this long to be told bye before sockets close
 GRACE_S = 3
 PLACES_PER_STREAM = 2  # in the engine: one live, one for a publisher who may come back

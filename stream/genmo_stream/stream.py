@@ -23,7 +23,7 @@ from genmo_stream.keypoints import KeypointStage
 from genmo_stream.ledger import Ledger, Rate
 from genmo_stream.listener import SightedPerson, Sighting, Solved
 from genmo_stream.memory import trim
-from genmo_stream.seen import SeenSource
+from genmo_stream.seen import SeenSource, SourceKind
 from genmo_stream.solvers import Followed, Solvers
 from genmo_stream.subjects import Subjects
 from genmo_stream.tracking import PersonState, PersonTracker
@@ -100,6 +100,11 @@ class Stream:
         return self._source is not None
 
     @property
+    def source(self) -> SourceKind | None:
+        """What the publisher sends; None without one."""
+        return self._source.kind if self._source else None
+
+    @property
     def persons(self) -> int:
         """How many viewers know of now."""
         return len(self.subjects)
@@ -171,7 +176,7 @@ class Stream:
         self.hub.set_state(replace(state, fps_in=self.fps_in))
         total = self.ledger.percentiles().get("total")
         latency = LatencyMs(total.p50, total.p95) if total else LatencyMs(0.0, 0.0)
-        self.hub.set_stats(Stats(self.fps_in, self.fps_out, self.dropped, latency))
+        self.hub.set_stats(Stats(self.fps_in, self.fps_out, self.dropped, latency, self.source))
 
     async def _run(self, source: SeenSource, options: PublishOptions) -> None:
         try:

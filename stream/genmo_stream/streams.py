@@ -41,7 +41,7 @@ class Streams:
         self._tap = tap
         self._streams: dict[str, Stream] = {}
         self._listeners: tuple[StreamListener, ...] = ()
-        self._server = f"genmo-rt {version('genmo-rt')}"
+        self.server = f"genmo-rt {version('genmo-rt')}"
 
     def __iter__(self) -> Iterator[Stream]:
         return iter(tuple(self._streams.values()))
@@ -96,7 +96,7 @@ class Streams:
 
     def adopt(self, name: str, make: Callable[[Hub], Adopted]) -> Adopted:
         """Puts a stream that isn't a camera's under this name, with a hub of its own."""
-        stream = make(Hub(name, server=self._server, listeners=self._listeners))
+        stream = make(Hub(name, server=self.server, listeners=self._listeners))
         self._streams[name] = stream
         return stream
 
@@ -111,7 +111,7 @@ class Streams:
     def _open(self, name: str) -> Stream:
         stream = self._streams.get(name)
         if stream is None:
-            hub = Hub(name, server=self._server, listeners=self._listeners)
+            hub = Hub(name, server=self.server, listeners=self._listeners)
             stream = Stream(name, hub, self.estimator, self._make_stage, tap=self._tap)
             self._streams[name] = stream
         stream.touch()

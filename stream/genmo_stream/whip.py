@@ -19,6 +19,7 @@ from genmo_stream.ice import ice_servers
 from genmo_stream.ingest import FrameSource, IngestConfig, answer_offer
 from genmo_stream.offer import OfferError, read_ice_fragment, read_offer
 from genmo_stream.problem import Problem, problem_response
+from genmo_stream.publishers import TAKEN_OVER, Publishers
 
 MAX_BODY = 64 << 10  # bytes
 BODY_TIMEOUT_S = 10.0
@@ -71,13 +72,19 @@ class StreamHost(Protocol):
         """Takes a publisher's frames and, with them, the duty to close the source."""
 
 
-def whip_routes(host: StreamHost, config: IngestConfig, authorize: Authorize) -> list[Route]:
+def whip_routes(
+    host: StreamHost,
+    config: IngestConfig,
+    authorize: Authorize,
+    publishers: Publishers | None = None,
+) -> list[Route]:
     """The routes /whip/{stream} and /whip/{stream}/{session}.
 
     Sessions end with their source: by DELETE, by a takeover, when the publisher is gone, or when
     the host closes it, which it does with all of them at shutdown.
     """
-    endpoint = _Endpoint(host, config, authorize)
+    shared = publishers or Publishers(config.stalled_after_s)
+    endpoint = _Endpoint(host, config, authorize, shared)
     return [
         Route("/whip/{stream}", endpoint.on_stream, methods=METHODS),
         Route("/whip/{stream}/{session}", endpoint.on_session, methods=METHODS),
@@ -96,10 +103,13 @@ class _Session:
 
 
 class _Endpoint:
-    def __init__(self, host: StreamHost, config: IngestConfig, authorize: Authorize) -> None:
+    def __init__(
+        self, host: StreamHost, config: IngestConfig, authorize: Authorize, publishers: Publishers
+    ) -> None:
         self._host = host
         self._config = config
         self._authorize = authorize
+        self._publishers = publishers
         self._sessions: dict[str, _Session] = {}  # by stream
 
     async def on_stream(self, request: Request) -> Response:
@@ -116,13 +126,14 @@ class _Endpoint:
     async def _post(self, request: Request) -> Response:
         identity = self._authorize(request, "publish")
         stream = valid_stream_name(request.path_params["stream"])
-        options = _options(request.query_params)
+        options = publish_options(request.query_params)
         offer = read_offer(await _body(request, SDP))
-        self._check_free(stream, identity)
+        self._publishers.check_free(stream, identity)
         self._host.check_capacity(stream)
         answer, source = await answer_offer(offer, self._config)
         try:
-            self._check_free(stream, identity)  # another may have come during the answer
+            # another may have come during the answer
+            self._publishers.check_free(stream, identity)
             self._host.check_capacity(stream)
             self._host.publish(stream, source, options)
         except BaseException:
@@ -135,11 +146,11 @@ class _Endpoint:
             identity=identity,
             source=source,
         )
-        before = self._sessions.get(stream)
         self._sessions[stream] = session
         self._forget_ended()
+        before = self._publishers.take(stream, identity, source)
         if before is not None:  # after the new one is in its place: viewers see no end
-            await before.source.close("another publisher took the stream over")
+            await before.close(TAKEN_OVER)
         root = request.scope.get("root_path", "")
         response = Response(answer, 201, media_type=SDP)
         response.headers["Location"] = f"{root}/whip/{stream}/{session.id}"
@@ -181,18 +192,6 @@ class _Endpoint:
         if session.identity is not None and session.identity != identity:
             raise Problem(403, "this session belongs to another token; use the one that opened it")
         return session
-
-    def _check_free(self, stream: str, identity: str | None) -> None:
-        current = self._sessions.get(stream)
-        if current is None or not current.source.live:
-            return
-        if identity is None or identity != current.identity:
-            raise Problem(
-                409,
-                f"stream {stream} has a publisher; stop it, wait until it has been silent for "
-                f"{self._config.stalled_after_s:g} s, or use its token to take over",
-                {"Retry-After": str(math.ceil(self._config.stalled_after_s))},
-            )
 
     def _forget_ended(self) -> None:
         ended = [name for name, session in self._sessions.items() if session.source.ended]
@@ -238,7 +237,12 @@ def valid_stream_name(name: str) -> str:
     return name
 
 
-def _options(query: QueryParams) -> PublishOptions:
+def publish_options(query: QueryParams) -> PublishOptions:
+    """What a publisher says about its camera, in the query of its address.
+
+    Raises:
+        Problem: 400, a value can't be used.
+    """
     delay = _number(query, "delay", 0, 8, whole=True)
     return PublishOptions(
         fov=_number(query, "fov", 10, 170),

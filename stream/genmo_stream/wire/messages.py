@@ -240,12 +240,21 @@ class LatencyMs:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Once a second. `dropped`: frames that became no pose, plus poses dropped for the viewer."""
+    """Once a second.
+
+    Attributes:
+        fps_in: frames per second that arrive.
+        fps_out: poses per second.
+        dropped: frames that became no pose, plus poses dropped for the viewer.
+        latency_ms: of the last poses.
+        source: what the publisher sends; None without one, and then it isn't sent.
+    """
 
     fps_in: float
     fps_out: float
     dropped: int
     latency_ms: LatencyMs
+    source: Literal["video", "keypoints"] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,7 +144,8 @@ def encode_control(message: Control, space: Space) -> str:
                 "offsets": rounded(to_space(message.offsets, space)),
             }
         case Stats():
-            fields = {"type": "stats", **asdict(message)}
+            known = {k: v for k, v in asdict(message).items() if v is not None}
+            fields = {"type": "stats", **known}
         case ErrorMessage():
             fields = {"type": "error", **asdict(message)}
         case Pong():

@@ -1,0 +1,172 @@
+"""A client's own clock becomes the server's: capture times that grow and are never in the future.
+
+A frame's time is the client's plus one offset, so frames keep the spacing the client gave them,
+whatever the network does to their arrival.
+
+- `clock` "arrival": the offset is the smallest difference of arrival and capture time in the last
+  5 to 10 s. The fastest way through the network counts as no time. A clock that drifts by 200 ppm
+  is followed within 2 ms.
+- `clock` "sender": from answered pings that the client told about, the one with the shortest way
+  of the last 10 s (NTP's four times, RFC 5905, section 8); wrong by at most half of that way.
+
+The offset moves by SLEW of the elapsed time, but at once where a frame would be from the future.
+A clock that is set anew shows as times that don't fit; they are refused until they have gone
+their new way steadily for SETTLED_US.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+from genmo_stream.capture import Floor
+from genmo_stream.frame import CaptureClock
+from genmo_stream.wire import WireError
+
+SLEW = 20  # the offset moves by at most 1/20 of the elapsed time
+FLOOR_US = 5_000_000
+PINGS_US = 10_000_000  # answered pings are compared over this time ...
+PING_LIFE_US = 30_000_000  # ... and without a new one the newest counts for so long
+LONGEST_TRIP_US = 5_000_000
+AHEAD_US = 2_000_000  # a capture time further ahead of the server's clock doesn't fit
+BEHIND_US = 10_000_000  # nor does one further behind
+NEAR_US = 1_000  # closer than this to where pings say: `clock` is "sender"
+SETTLED_US = 500_000
+STEADY_US = 250_000  # how far times may be from steady meanwhile
+
+
+class TimeError(WireError):
+    """A frame's time can't be used; the frame is dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Trip:
+    """An answered ping."""
+
+    at_us: int
+    round_trip_us: float
+    offset_us: float  # server minus client
+
+
+@dataclass(frozen=True, slots=True)
+class _Stamp:
+    client_us: int
+    arrival_us: int
+
+
+class ClientTimeline:
+    """Capture times of one client; every time is passed in, Unix microseconds of the server."""
+
+    clock: CaptureClock
+    _last: _Stamp | None  # the newest frame that was taken
+    _odd_since: _Stamp | None  # since when times don't fit, but agree with each other
+    _odd_last: _Stamp | None
+    _offset: int | None  # server minus client, as used
+    _steered_us: int
+
+    def __init__(self) -> None:
+        self.clock = "arrival"
+        self._asked: tuple[float, int, int] | None = None  # t0, t1, t2 of the last pong
+        self._trips: deque[_Trip] = deque(maxlen=32)
+        self._last_t_us = 0
+        self._start_anew()
+
+    def pong(self, t0_us: float, t1_us: int, t2_us: int) -> None:
+        """Notes an answer: the ping's time, when it came and when it was answered."""
+        self._asked = (t0_us, t1_us, t2_us)
+
+    def ponged(self, t3_us: float, now_us: int) -> None:
+        """Takes the client's word for when the last answer reached it."""
+        if self._asked is None:
+            return
+        t0, t1, t2 = self._asked
+        self._asked = None
+        round_trip = (t3_us - t0) - (t2 - t1)
+        if 0 <= round_trip <= LONGEST_TRIP_US:
+            self._trips.append(_Trip(now_us, round_trip, ((t1 - t0) + (t2 - t3_us)) / 2))
+
+    def frame(self, client_us: int, arrival_us: int) -> int:
+        """The capture time of the next frame, Unix microseconds: grows strictly.
+
+        Args:
+            client_us: as the client has it, on its own clock.
+            arrival_us: when the frame came.
+        Raises:
+            TimeError: the time went back, or is far from what the client's clock showed so far.
+        """
+        odd = self._odd(client_us, arrival_us)
+        if odd is None:
+            self._odd_since = None
+        elif not self._settled(_Stamp(client_us, arrival_us)):
+            raise TimeError(odd)
+        else:
+            self._start_anew()
+        self._last = _Stamp(client_us, arrival_us)
+        t_us = client_us + self._steer(client_us, arrival_us)
+        self._last_t_us = max(min(t_us, arrival_us), self._last_t_us + 1)
+        return self._last_t_us
+
+    def _start_anew(self) -> None:
+        self._last = self._odd_since = self._odd_last = None
+        self._offset = None
+        self._steered_us = 0
+        self._floor = Floor(FLOOR_US)
+        self._trips.clear()
+
+    def _odd(self, client_us: int, arrival_us: int) -> str | None:
+        """What is wrong with a time; None where it fits."""
+        if self._last is None or self._offset is None:
+            return None
+        back = self._last.client_us - client_us
+        if back >= 0:
+            return (
+                f"t_capture_us {client_us} is {back / 1e3:g} ms before the last frame's; expected "
+                "it to grow from frame to frame"
+            )
+        ahead = client_us + self._offset - arrival_us
+        if ahead > AHEAD_US:
+            return (
+                f"t_capture_us {client_us} is {ahead / 1e6:.1f} s in the future, as your clock "
+                "went so far; expected the time at which the picture was taken"
+            )
+        if -ahead > BEHIND_US:
+            return (
+                f"t_capture_us {client_us} is {-ahead / 1e6:.1f} s old, as your clock went so "
+                "far; expected frames as they are taken"
+            )
+        return None
+
+    def _settled(self, stamp: _Stamp) -> bool:
+        """Whether times that don't fit have agreed with each other for long enough."""
+        since, last = self._odd_since, self._odd_last
+        self._odd_last = stamp
+        if since is None or last is None or stamp.client_us <= last.client_us:
+            self._odd_since = stamp
+            return False
+        arrived_us = stamp.arrival_us - since.arrival_us
+        if abs(stamp.client_us - since.client_us - arrived_us) > STEADY_US:
+            self._odd_since = stamp
+            return False
+        return arrived_us >= SETTLED_US
+
+    def _steer(self, client_us: int, arrival_us: int) -> int:
+        """The offset for a frame, moved towards where it should be."""
+        floor = self._floor.add(arrival_us, arrival_us - client_us)
+        trip = self._best_trip(arrival_us)
+        target = floor if trip is None else round(trip.offset_us)
+        if self._offset is None:
+            self._offset, self._steered_us = target, client_us
+        reach = (client_us - self._steered_us) // SLEW
+        self._offset += max(-reach, min(reach, target - self._offset))
+        self._offset = min(self._offset, arrival_us - client_us)  # it was captured before it came
+        self._steered_us = client_us
+        if trip is None:
+            self.clock = "arrival"
+        elif abs(target - self._offset) < NEAR_US:
+            self.clock = "sender"
+        return self._offset
+
+    def _best_trip(self, now_us: int) -> _Trip | None:
+        if not self._trips or now_us - self._trips[-1].at_us > PING_LIFE_US:
+            return None
+        newest = self._trips[-1].at_us
+        recent = [trip for trip in self._trips if newest - trip.at_us <= PINGS_US]
+        return min(recent, key=lambda trip: trip.round_trip_us)
