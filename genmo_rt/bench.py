@@ -15,8 +15,8 @@ import torch
 from genmo_rt.camera import Intrinsics
 from genmo_rt.clock import TICK_HZ
 from genmo_rt.conditions import Conditions, from_landmarks
-from genmo_rt.engine import Engine, Slot, default_precision
-from genmo_rt.folding import Precision
+from genmo_rt.engine.engine import Engine, Slot, default_precision
+from genmo_rt.engine.folding import Precision
 from genmo_rt.keypoints import NUM_LANDMARKS
 from genmo_rt.model import PRESETS, Model
 

@@ -81,7 +81,7 @@ def load_checkpoint(path: Path = DEFAULT_CHECKPOINT, device: str = "cpu") -> Che
     if metadata.get("format", "").startswith("genmo-rt.gem."):
         raise FileFormatError(
             f"{path}: GEM-SMPL's weights, whose motion and body are others; expected a checkpoint "
-            "of this program's own (genmo_rt.gem_import.load_gem reads that file)"
+            "of this program's own (genmo_rt.gem.importing.load_gem reads that file)"
         )
     first = metadata.get("format") == FORMAT_1
     expected = {

@@ -18,8 +18,8 @@ from genmo_rt.camera import Intrinsics
 from genmo_rt.checkpoint import DEFAULT_CHECKPOINT, Checkpoint, load_checkpoint
 from genmo_rt.clock import TICK_HZ, Tick
 from genmo_rt.conditions import Conditions, concatenate, from_keypoints
-from genmo_rt.engine import SLOTS, Engine
-from genmo_rt.folding import Precision
+from genmo_rt.engine.engine import SLOTS, Engine
+from genmo_rt.engine.folding import Precision
 from genmo_rt.keypoints import Keypoints
 from genmo_rt.motion import MotionStats, View
 from genmo_rt.pose import Pose

@@ -18,11 +18,11 @@ from genmo_rt.camera import Intrinsics
 from genmo_rt.checkpoint import Checkpoint
 from genmo_rt.clock import TICK_HZ, Tick
 from genmo_rt.conditions import Conditions, concatenate, from_landmarks
-from genmo_rt.disturb import OTHER_SIDE
 from genmo_rt.estimate import CUT_SCALES, FASTEST_SCALES_PER_S
 from genmo_rt.keypoints import NUM_LANDMARKS, Keypoints
 from genmo_rt.model import MAX_DELAY, Model
 from genmo_rt.motion import Motion, MotionStats, View
+from genmo_rt.training.disturb import OTHER_SIDE
 
 Array = NDArray[np.float64]
 

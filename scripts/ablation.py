@@ -25,15 +25,15 @@ from genmo_rt.data.dataset import Dataset, load_dataset
 from genmo_rt.data.loader import LoaderConfig, batches, heldout
 from genmo_rt.diffusion import Schedule, sampling_levels
 from genmo_rt.evaluation.generation import GenerationConfig, GenerationJudge
-from genmo_rt.losses import true_view
 from genmo_rt.metrics import pa_mpjpe
 from genmo_rt.model import Model, ModelConfig, Noised
 from genmo_rt.motion import MOTION_WIDTH, MotionStats, decode
 from genmo_rt.smpl import Body, load_body
 from genmo_rt.training.config import TrainConfig
+from genmo_rt.training.losses import true_view
 from genmo_rt.training.run import CAPTURED, STATS_BATCHES, measure_stats
 from genmo_rt.training.trainer import Trainer
-from genmo_rt.validation import SCORED, conditions_of, validate, validate_generation
+from genmo_rt.training.validation import SCORED, conditions_of, validate, validate_generation
 
 SIZE = ModelConfig(width=128, layers=4, heads=2)
 VARIANTS = {

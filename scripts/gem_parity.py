@@ -5,9 +5,10 @@
     python scripts/gem_parity.py /somewhere/GENMO [--width 1024 --layers 16]
 
 Builds the official model from its own configuration with random weights, saves its state dict as
-the release does, imports that with genmo_rt.gem_import, and gives both the same inputs: without and
-with a text, with several texts, full and padded, 120 and 200 frames. Exits with 1 unless all agree
-to 1e-4 of the largest number. No weights are needed; nothing of the official code is kept.
+the release does, imports that with genmo_rt.gem.importing, and gives both the same inputs:
+without and with a text, with several texts, full and padded, 120 and 200 frames. Exits with 1
+unless all agree to 1e-4 of the largest number. No weights are needed;
+nothing of the official code is kept.
 """
 
 import argparse
@@ -23,8 +24,8 @@ import torch
 from torch import Tensor, nn
 
 from genmo_rt.conditions import Observed
-from genmo_rt.gem_import import import_gem
-from genmo_rt.gem_model import Gem, GemInputs, GemOutput
+from genmo_rt.gem.importing import import_gem
+from genmo_rt.gem.model import Gem, GemInputs, GemOutput
 from genmo_rt.model import Noised, Texts
 
 TOLERANCE = 1e-4

@@ -19,11 +19,11 @@ from genmo_kernels.bench import Load
 from genmo_kernels.parity import LONG_AGO, relative_error
 from genmo_kernels.results import Check, Timing
 from genmo_kernels.timing import captured, microseconds
-from genmo_rt.arena import Arena
 from genmo_rt.conditions import Conditions, from_landmarks
-from genmo_rt.folding import Folded, Precision
+from genmo_rt.engine.arena import Arena
+from genmo_rt.engine.folding import Folded, Precision
+from genmo_rt.engine.runner import Bucketed, Request
 from genmo_rt.model import PRESETS, Model, ModelConfig
-from genmo_rt.runner import Bucketed, Request
 
 TINY = ModelConfig(width=32, layers=2, heads=1, head_dim=32, window=8)
 BOUND = 5e-2  # of bfloat16 through twelve layers, relative to the largest value

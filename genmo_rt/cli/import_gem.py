@@ -33,7 +33,7 @@ def _import(args: argparse.Namespace) -> int:
         raise InputError(f"--out is {args.out}; expected a folder that exists")
     import torch
 
-    from genmo_rt.gem_import import import_gem, save_gem
+    from genmo_rt.gem.importing import import_gem, save_gem
 
     with progress(f"importing {args.gem.name}", 2) as advance:
         checkpoint = import_gem(args.gem)

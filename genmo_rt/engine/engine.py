@@ -14,14 +14,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from genmo_rt.arena import Arena, StreamState
-from genmo_rt.batching import Batcher
 from genmo_rt.conditions import Conditions
-from genmo_rt.cuda import background_stream, using
+from genmo_rt.engine.arena import Arena, StreamState
+from genmo_rt.engine.batching import Batcher
+from genmo_rt.engine.cuda import background_stream, using
+from genmo_rt.engine.folding import LIVE, Folded, Precision
+from genmo_rt.engine.runner import Request, make_runner
 from genmo_rt.errors import InputError
-from genmo_rt.folding import LIVE, Folded, Precision
 from genmo_rt.model import Model
-from genmo_rt.runner import Request, make_runner
 
 SLOTS = 8
 PATIENCE_S = 0.008  # the longest that a frame ever waits for those of other streams

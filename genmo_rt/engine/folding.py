@@ -212,7 +212,7 @@ def live_precision(device: str) -> Precision | None:
 
     On x86 CPUs 8-bit weights: a step reads all weights once, so fewer bytes are less time, more
     so beside other work that reads memory. Measured in docs/log.md; what it does to poses is in
-    tests/genmo_rt/test_precision.py.
+    tests/genmo_rt/engine/test_precision.py.
     """
     vectors = torch.backends.cpu.get_cpu_capability()
     return "int8" if device == "cpu" and vectors in ("AVX2", "AVX512") else None

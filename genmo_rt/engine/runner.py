@@ -17,10 +17,10 @@ from torch import Tensor
 from genmo_kernels.backend import choose_backend
 from genmo_kernels.ring_decode.api import ring_decode
 from genmo_kernels.windowed_attention.reference import rope_table
-from genmo_rt.arena import Arena
-from genmo_rt.folding import Folded
+from genmo_rt.engine.arena import Arena
+from genmo_rt.engine.folding import Folded
+from genmo_rt.engine.ring import RingPlan, ring_attend
 from genmo_rt.motion import MOTION_WIDTH
-from genmo_rt.ring import RingPlan, ring_attend
 
 Attend = Callable[[int, Tensor], Tensor]
 """Attention of a layer: its number and (M, 3, H, D) queries, keys, values to (M, H D)."""
@@ -182,7 +182,7 @@ def make_runner(folded: Folded, arena: Arena) -> Runner:
     if choose_backend(arena.tick, None) == "reference":
         return Direct(folded, arena)
     if arena.tick.is_cuda:
-        from genmo_rt.cuda import capture_graph
+        from genmo_rt.engine.cuda import capture_graph
 
         return Bucketed(folded, arena, capture_graph)
     return Bucketed(folded, arena, lambda step: step)

@@ -16,12 +16,12 @@ from genmo_rt.checkpoint import Checkpoint
 from genmo_rt.clock import TICK_HZ
 from genmo_rt.data.batch import TrainingBatch
 from genmo_rt.errors import InputError
-from genmo_rt.generation_losses import in_world
-from genmo_rt.losses import turn
 from genmo_rt.motion import SLICES, MotionStats, View
 from genmo_rt.rotation import rot6d_to_rotmat
 from genmo_rt.smpl import Body
-from genmo_rt.validation import SCORED, conditions_of
+from genmo_rt.training.generation_losses import in_world
+from genmo_rt.training.losses import turn
+from genmo_rt.training.validation import SCORED, conditions_of
 
 SURFACE_POINTS = 512
 

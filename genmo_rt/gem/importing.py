@@ -14,8 +14,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from genmo_rt.errors import FileFormatError
-from genmo_rt.gem import GEM_LAYOUT, GEM_WIDTH, GemStatistics
-from genmo_rt.gem_model import Gem, GemConfig, modalities, positions
+from genmo_rt.gem.layout import GEM_LAYOUT, GEM_WIDTH, GemStatistics
+from genmo_rt.gem.model import Gem, GemConfig, modalities, positions
 from genmo_rt.motion import MotionStats
 
 GEM_FORMAT = "genmo-rt.gem.1"

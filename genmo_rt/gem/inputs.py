@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from genmo_rt.coco import COCO_LANDMARKS
 from genmo_rt.conditions import Absent, Observed
-from genmo_rt.gem import Box
-from genmo_rt.gem_model import CAM_ANGVEL, CLIFF, IMAGE, MUSIC, GemInputs
+from genmo_rt.gem.coco import COCO_LANDMARKS
+from genmo_rt.gem.layout import Box
+from genmo_rt.gem.model import CAM_ANGVEL, CLIFF, IMAGE, MUSIC, GemInputs
 from genmo_rt.motion import MotionStats
 
 VISIBLE = 0.5  # a landmark below this confidence is absent

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from genmo_kernels.windowed_attention.reference import rope_table, rotate
 from genmo_rt.conditions import Absent, Modality, Observed
 from genmo_rt.diffusion import LAST_TIMESTEP
-from genmo_rt.gem import BETAS, GEM_WIDTH
+from genmo_rt.gem.layout import BETAS, GEM_WIDTH
 from genmo_rt.model import Block, ModelConfig, Noised, Texts
 
 NORM_EPS = 1e-6

@@ -15,12 +15,12 @@ from genmo_rt.averages import clip_mean, length, masked_mean
 from genmo_rt.clock import TICK_HZ
 from genmo_rt.conditions import Conditions
 from genmo_rt.data.batch import TrainingBatch
-from genmo_rt.losses import MAX_REPROJECTION, WEIGHTS, project, turn
 from genmo_rt.metrics import FEET
 from genmo_rt.motion import SLICES, MotionStats
 from genmo_rt.rotation import rot6d_to_rotmat
 from genmo_rt.skeleton import NUM_JOINTS
 from genmo_rt.smpl import Body
+from genmo_rt.training.losses import MAX_REPROJECTION, WEIGHTS, project, turn
 
 CONTACT_WEIGHT = 0.05  # a label is ±4 where other numbers are about ±1
 

@@ -15,16 +15,16 @@ from genmo_rt import motion
 from genmo_rt.conditions import Conditions, Observed, from_landmarks
 from genmo_rt.data.batch import TrainingBatch
 from genmo_rt.diffusion import Schedule
-from genmo_rt.generation_losses import (
+from genmo_rt.model import Model, Noised, Texts
+from genmo_rt.motion import MotionStats
+from genmo_rt.smpl import Body
+from genmo_rt.training.generation_losses import (
     GenerationLosses,
     GuidedLosses,
     generation_losses,
     guided_losses,
 )
-from genmo_rt.losses import Losses, estimation_losses, true_motion, true_view
-from genmo_rt.model import Model, Noised, Texts
-from genmo_rt.motion import MotionStats
-from genmo_rt.smpl import Body
+from genmo_rt.training.losses import Losses, estimation_losses, true_motion, true_view
 from genmo_rt.training.plan import Dice, Mode, Told
 
 AnyLosses: TypeAlias = Losses | GenerationLosses | GuidedLosses

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from genmo_rt.diffusion import TIMESTEPS
-from genmo_rt.disturb import drop_landmarks, mistake_sides
 from genmo_rt.model import MAX_DELAY
 from genmo_rt.motion import MOTION_WIDTH, SLICES
 from genmo_rt.skeleton import NUM_JOINTS
 from genmo_rt.training.config import TrainConfig
+from genmo_rt.training.disturb import drop_landmarks, mistake_sides
 
 MOST_KEYFRAMES = 4
 MOST_OPENING = 20  # frames of a motion that is to be gone on with

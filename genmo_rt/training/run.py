@@ -13,15 +13,15 @@ from genmo_rt import motion
 from genmo_rt.checkpoint import load_checkpoint, save_checkpoint
 from genmo_rt.data.batch import TrainingBatch
 from genmo_rt.errors import FileFormatError
-from genmo_rt.losses import true_motion, true_view
 from genmo_rt.model import PRESETS, ModelConfig
 from genmo_rt.motion import MOTION_WIDTH, SLICES, MotionStats
 from genmo_rt.smpl import load_body
 from genmo_rt.training.config import TrainConfig
 from genmo_rt.training.logs import RunLog
+from genmo_rt.training.losses import true_motion, true_view
 from genmo_rt.training.plan import Mode
 from genmo_rt.training.trainer import Place, Step, Trainer
-from genmo_rt.validation import conditions_of, validate, validate_generation
+from genmo_rt.training.validation import conditions_of, validate, validate_generation
 
 Batches = Callable[[int], TrainingBatch]
 """Batch number to batch: the same number is always the same batch, so that a run can resume."""

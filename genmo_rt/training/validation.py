@@ -9,13 +9,13 @@ from genmo_rt import motion
 from genmo_rt.conditions import Conditions, from_landmarks
 from genmo_rt.data.batch import TrainingBatch
 from genmo_rt.diffusion import Schedule
-from genmo_rt.generation_losses import in_world
-from genmo_rt.losses import true_motion, true_view
 from genmo_rt.metrics import acceleration_error, mpjpe, pa_mpjpe, root_error
 from genmo_rt.model import Model, Noised
 from genmo_rt.motion import MotionStats
 from genmo_rt.skeleton import JOINT_NAMES
 from genmo_rt.smpl import Body
+from genmo_rt.training.generation_losses import in_world
+from genmo_rt.training.losses import true_motion, true_view
 
 SCORED = tuple(
     index

@@ -13,10 +13,10 @@ import numpy as np
 from genmo_rt.camera import Intrinsics
 from genmo_rt.conditions import from_keypoints
 from genmo_rt.device import device_figures, resolve_device
-from genmo_rt.engine import Engine
+from genmo_rt.engine.engine import Engine
+from genmo_rt.engine.folding import live_precision
 from genmo_rt.errors import GenmoError
 from genmo_rt.estimate import Estimator
-from genmo_rt.folding import live_precision
 from genmo_rt.smpl import load_body
 from genmo_stream.config import ServerConfig
 from genmo_stream.ice import MediaNetwork

@@ -7,7 +7,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from genmo_rt.device import DeviceFigures, device_figures
-from genmo_rt.engine import Engine, EngineFigures
+from genmo_rt.engine.engine import Engine, EngineFigures
 from genmo_stream.stream import Stream
 
 

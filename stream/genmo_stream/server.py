@@ -10,8 +10,8 @@ from contextlib import suppress
 import uvicorn
 
 from genmo_rt.device import device_figures, resolve_device
+from genmo_rt.engine.folding import live_precision
 from genmo_rt.estimate import Estimator
-from genmo_rt.folding import live_precision
 from genmo_rt.smpl import load_body
 from genmo_stream.app import create_app
 from genmo_stream.config import ServerConfig

@@ -10,9 +10,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from genmo_kernels import backend
-from genmo_rt.engine import Engine
+from genmo_rt.engine.engine import Engine
+from genmo_rt.engine.runner import Bucketed, Request
 from genmo_rt.model import Model, ModelConfig
-from genmo_rt.runner import Bucketed, Request
 from tests.genmo_rt.tiny_model import frame, tiny_model, watched, whole_pass
 
 CONFIG = ModelConfig(width=32, layers=2, heads=1, head_dim=32, window=6)

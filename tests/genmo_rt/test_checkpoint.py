@@ -23,7 +23,7 @@ from genmo_rt.metrics import mpjpe
 from genmo_rt.model import Model, ModelConfig, Texts
 from genmo_rt.motion import MotionStats
 from genmo_rt.smpl import load_body
-from genmo_rt.validation import SCORED, conditions_of, validate
+from genmo_rt.training.validation import SCORED, conditions_of, validate
 from tests.genmo_rt.tiny_batch import tiny_batch
 
 CONFIG = ModelConfig(width=16, layers=1, heads=1, head_dim=16, window=5)

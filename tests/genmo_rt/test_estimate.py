@@ -10,7 +10,7 @@ import torch
 from genmo_rt.checkpoint import Checkpoint
 from genmo_rt.clock import Tick
 from genmo_rt.conditions import Conditions
-from genmo_rt.engine import Engine
+from genmo_rt.engine.engine import Engine
 from genmo_rt.errors import EngineFull, GenmoError, InputError
 from genmo_rt.estimate import Estimator, StreamEstimator
 from genmo_rt.keypoints import Keypoints

@@ -130,15 +130,23 @@ def test_progress_counts_every_pass(model: Model) -> None:
 
 def test_a_text_moves_the_frames_of_its_window_and_what_sees_them(model: Model) -> None:
     none = _sample(model, _told(Timeline(length=80)), steps=1)
-    walk = _sample(model, _told(_texts(("walk", 30, 40), length=80)), steps=1)
-    jump = _sample(model, _told(_texts(("jump", 30, 40), length=80)), steps=1)
+    walk = _sample(model, _told(_texts(("walk", 25, 55), length=80)), steps=1)
+    jump = _sample(model, _told(_texts(("jump", 25, 55), length=80)), steps=1)
     free = torch.ones(181, dtype=torch.bool)
     free[SLICES["betas"]] = False  # the shape is the whole clip's
     moved = (walk - none).abs()[0][:, free].amax(-1)
-    assert moved[30:40].min() > 1e-3
-    assert (walk - jump).abs()[0, 30:40].amax(-1).min() > 1e-3
-    assert moved[: 30 - SEEN].max() < 1e-5
-    assert moved[40 + SEEN :].max() < 1e-5
+    assert moved[28:52].min() > 1e-3
+    assert (walk - jump).abs()[0, 28:52].amax(-1).min() > 1e-3
+    assert moved[: 25 - SEEN].max() < 1e-5
+    assert moved[55 + SEEN :].max() < 1e-5
+
+
+def test_a_text_gives_way_to_the_next_without_a_jump(model: Model) -> None:
+    none = _sample(model, _told(Timeline(length=120)), steps=1)
+    both = _sample(model, _told(_texts(("walk", 0, 60), ("jump", 60, 120), length=120)), steps=1)
+    told = (both - none).abs()[0].amax(-1)
+    assert told[[59, 60]].max() < 0.05 * told[[30, 90]].min()
+    assert told[[0, 119]].min() > 0.2 * told[30]  # the clip's own ends are no borders
 
 
 def test_guidance_exaggerates_what_the_text_does(model: Model) -> None:

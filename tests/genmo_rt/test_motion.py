@@ -7,8 +7,8 @@ import torch
 
 from genmo_rt import motion
 from genmo_rt.conditions import from_landmarks
-from genmo_rt.losses import true_motion, true_view
 from genmo_rt.motion import FIELDS, MOTION_WIDTH, SLICES, Motion, MotionStats, View
+from genmo_rt.training.losses import true_motion, true_view
 from tests.genmo_rt.tiny_batch import tiny_batch
 
 BATCH = tiny_batch()

@@ -10,7 +10,7 @@ from genmo_rt.camera import Intrinsics
 from genmo_rt.checkpoint import Checkpoint
 from genmo_rt.clock import Tick
 from genmo_rt.device import DeviceFigures
-from genmo_rt.engine import Engine
+from genmo_rt.engine.engine import Engine
 from genmo_rt.estimate import Estimator
 from genmo_rt.model import Model, ModelConfig
 from genmo_rt.motion import MOTION_WIDTH, MotionStats

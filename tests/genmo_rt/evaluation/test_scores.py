@@ -14,11 +14,11 @@ from genmo_rt.errors import InputError
 from genmo_rt.evaluation.estimation import score_estimation
 from genmo_rt.evaluation.generation import GenerationConfig, GenerationJudge
 from genmo_rt.evaluation.tables import table
-from genmo_rt.losses import true_motion, true_view
 from genmo_rt.model import Model, ModelConfig
 from genmo_rt.motion import MotionStats
 from genmo_rt.smpl import load_body
-from genmo_rt.validation import conditions_of
+from genmo_rt.training.losses import true_motion, true_view
+from genmo_rt.training.validation import conditions_of
 from tests.genmo_rt.data.tiny_dataset import tiny_dataset
 from tests.genmo_rt.tiny_batch import tiny_batch
 

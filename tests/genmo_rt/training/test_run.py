@@ -11,16 +11,16 @@ import torch
 
 from genmo_rt import motion
 from genmo_rt.checkpoint import load_checkpoint
-from genmo_rt.disturb import drop_landmarks, mistake_sides
 from genmo_rt.errors import FileFormatError, InputError
 from genmo_rt.keypoints import LANDMARK_NAMES
-from genmo_rt.losses import true_motion, true_view
 from genmo_rt.model import PRESETS, Model
 from genmo_rt.smpl import load_body
 from genmo_rt.training.config import TrainConfig
+from genmo_rt.training.disturb import drop_landmarks, mistake_sides
+from genmo_rt.training.losses import true_motion, true_view
 from genmo_rt.training.run import measure_stats, train
 from genmo_rt.training.trainer import Trainer
-from genmo_rt.validation import conditions_of, validate, validate_generation
+from genmo_rt.training.validation import conditions_of, validate, validate_generation
 from tests.genmo_rt.tiny_batch import tiny_batch
 from tests.genmo_rt.training.tiny_run import CONFIG, SOURCES, TINY
 

@@ -13,12 +13,12 @@ from genmo_rt.checkpoint import Checkpoint
 from genmo_rt.conditions import Conditions
 from genmo_rt.data.batch import TrainingBatch
 from genmo_rt.diffusion import Schedule
-from genmo_rt.losses import estimation_losses, true_motion, true_view
 from genmo_rt.model import Model, Noised
+from genmo_rt.training.losses import estimation_losses, true_motion, true_view
 from genmo_rt.training.plan import Mode
 from genmo_rt.training.run import measure_stats
 from genmo_rt.training.trainer import Place, Trainer
-from genmo_rt.validation import conditions_of
+from genmo_rt.training.validation import conditions_of
 from tests.genmo_rt.tiny_batch import tiny_batch
 from tests.genmo_rt.training.tiny_run import CONFIG, TINY, tiny_trainer
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from genmo_rt.arena import StreamState
 from genmo_rt.conditions import Conditions, Observed, concatenate
-from genmo_rt.engine import Engine, Slot
+from genmo_rt.engine.arena import StreamState
+from genmo_rt.engine.engine import Engine, Slot
+from genmo_rt.engine.folding import Precision
 from genmo_rt.errors import EngineFull, FileFormatError, InputError
-from genmo_rt.folding import Precision
 from genmo_rt.model import Model
 from tests.genmo_rt.tiny_model import CONFIG, frame, tiny_model, watched, whole_pass
 

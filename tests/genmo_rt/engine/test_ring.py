@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from genmo_kernels.ring_decode.api import ring_decode
-from genmo_rt.ring import RingPlan, ring_attend
+from genmo_rt.engine.ring import RingPlan, ring_attend
 
 HEADS, WINDOW, HEAD_DIM, SLOTS = 3, 5, 8, 7
 

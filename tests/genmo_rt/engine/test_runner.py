@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import torch
 
-from genmo_rt import cuda
-from genmo_rt.arena import Arena
-from genmo_rt.folding import Folded
+from genmo_rt.engine import cuda
+from genmo_rt.engine.arena import Arena
+from genmo_rt.engine.folding import Folded
+from genmo_rt.engine.runner import Bucketed, Direct, Request, Runner, buckets
 from genmo_rt.model import Model
-from genmo_rt.runner import Bucketed, Direct, Request, Runner, buckets
 from tests.genmo_rt.tiny_model import CONFIG, frame, tiny_model, watched
 
 SLOTS = 5

@@ -8,17 +8,17 @@ from torch import Tensor
 
 from genmo_rt import motion
 from genmo_rt.data.batch import TrainingBatch
-from genmo_rt.generation_losses import (
+from genmo_rt.metrics import FEET
+from genmo_rt.motion import SLICES, MotionStats
+from genmo_rt.smpl import load_body
+from genmo_rt.training.generation_losses import (
     GenerationLosses,
     generation_losses,
     guided_losses,
     in_world,
 )
-from genmo_rt.losses import WEIGHTS, true_motion, true_view
-from genmo_rt.metrics import FEET
-from genmo_rt.motion import SLICES, MotionStats
-from genmo_rt.smpl import load_body
-from genmo_rt.validation import conditions_of
+from genmo_rt.training.losses import WEIGHTS, true_motion, true_view
+from genmo_rt.training.validation import conditions_of
 from tests.genmo_rt.tiny_batch import tiny_batch
 
 STATS = MotionStats(torch.zeros(181), torch.ones(181))

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from genmo_rt.camera import Intrinsics
 from genmo_rt.clock import TickClock
+from genmo_rt.engine.folding import Precision, live_precision
 from genmo_rt.estimate import Estimator
 from genmo_rt.evaluate import read_keypoints
-from genmo_rt.folding import Precision, live_precision
 
-LANDMARKS = Path(__file__).parents[1] / "fixtures" / "landmarks" / "pose2sim_cam02.npz"
+LANDMARKS = Path(__file__).parents[2] / "fixtures" / "landmarks" / "pose2sim_cam02.npz"
 
 
 def joints_mm(precision: Precision) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from genmo_rt.batching import SLACK_S, Batcher, Rhythm
+from genmo_rt.engine.batching import SLACK_S, Batcher, Rhythm
 
 PATIENCE_S = 20.0
 

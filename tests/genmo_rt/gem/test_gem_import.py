@@ -11,10 +11,10 @@ from genmo_rt.checkpoint import DEFAULT_CHECKPOINT, load_checkpoint
 from genmo_rt.cli import main
 from genmo_rt.conditions import Absent, Modality, Observed
 from genmo_rt.errors import FileFormatError
-from genmo_rt.gem import GEM_WIDTH, GemMotion, decode
-from genmo_rt.gem_import import import_gem, load_gem, map_state, save_gem
-from genmo_rt.gem_inputs import inputs_of
-from genmo_rt.gem_model import (
+from genmo_rt.gem.importing import import_gem, load_gem, map_state, save_gem
+from genmo_rt.gem.inputs import inputs_of
+from genmo_rt.gem.layout import GEM_WIDTH, GemMotion, decode
+from genmo_rt.gem.model import (
     CAM_ANGVEL,
     CLIFF,
     IMAGE,
@@ -25,10 +25,10 @@ from genmo_rt.gem_model import (
     TextBlock,
     positions,
 )
-from genmo_rt.gem_model import _attend as attend
+from genmo_rt.gem.model import _attend as attend
 from genmo_rt.model import Noised, Texts
 
-NAMES = json.loads((Path(__file__).parents[1] / "fixtures/gem/state_dict.json").read_text())
+NAMES = json.loads((Path(__file__).parents[2] / "fixtures/gem/state_dict.json").read_text())
 WIDTH, TEXT_WIDTH = 16, 24
 NARROW = {1024: WIDTH, 2048: 32, 3072: 48, 4096: 64, 1175: WIDTH + GEM_WIDTH, 1025: WIDTH + 1}
 

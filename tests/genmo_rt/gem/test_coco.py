@@ -5,12 +5,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from genmo_rt.coco import COCO_LANDMARKS, COCO_NAMES, from_coco
 from genmo_rt.conditions import from_keypoints
 from genmo_rt.errors import InputError
-from genmo_rt.gem import Box, GemStatistics
-from genmo_rt.gem_inputs import inputs_of
-from genmo_rt.gem_model import GemInputs
+from genmo_rt.gem.coco import COCO_LANDMARKS, COCO_NAMES, from_coco
+from genmo_rt.gem.inputs import inputs_of
+from genmo_rt.gem.layout import Box, GemStatistics
+from genmo_rt.gem.model import GemInputs
 from genmo_rt.keypoints import LANDMARK_NAMES
 from tests.genmo_rt.walk import INTRINSICS, seen
 

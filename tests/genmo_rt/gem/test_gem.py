@@ -6,8 +6,8 @@ import hypothesis.strategies as st
 import torch
 from hypothesis import given, settings
 
-from genmo_rt import gem
-from genmo_rt.gem import GEM_FIELDS, GEM_LAYOUT, GEM_WIDTH, Box, GemMotion, GemStatistics
+from genmo_rt.gem import layout as gem
+from genmo_rt.gem.layout import GEM_FIELDS, GEM_LAYOUT, GEM_WIDTH, Box, GemMotion, GemStatistics
 from genmo_rt.motion import Motion
 from tests.genmo_rt.some_motion import some_motion
 

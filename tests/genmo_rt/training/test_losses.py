@@ -10,9 +10,9 @@ from torch import Tensor
 from genmo_rt import motion
 from genmo_rt.conditions import Conditions, from_landmarks
 from genmo_rt.data.batch import TrainingBatch
-from genmo_rt.losses import WEIGHTS, Losses, estimation_losses, true_motion, true_view
 from genmo_rt.motion import SLICES, MotionStats
 from genmo_rt.smpl import load_body
+from genmo_rt.training.losses import WEIGHTS, Losses, estimation_losses, true_motion, true_view
 from tests.genmo_rt.tiny_batch import tiny_batch
 
 STATS = MotionStats(torch.zeros(181), torch.ones(181))

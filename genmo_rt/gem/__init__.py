@@ -1,0 +1,1 @@
+"""GENMO's official release: its layout, its model, its weights."""
