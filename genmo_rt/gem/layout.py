@@ -43,7 +43,7 @@ BETAS = GEM_SLICES["betas"]
 GEM_LAYOUT = "+".join(f"{field.name}:{field.width}" for field in GEM_FIELDS)
 
 _UPRIGHT = torch.tensor([1.0, -1.0, -1.0])  # from the release's gravity view to ours, and back
-_STATISTICS = Path(__file__).parent / "weights" / "gem_statistics.json"
+_STATISTICS = Path(__file__).parent / "statistics.json"
 
 
 @dataclass(frozen=True, slots=True)
