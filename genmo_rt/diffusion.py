@@ -88,7 +88,7 @@ def sampling_levels(steps: int) -> list[int]:
     return [round(TIMESTEPS * (steps - i) / steps) - 1 for i in range(steps)]
 
 
-def guide(unconditional: Tensor, conditional: Tensor, guidance: float) -> Tensor:
+def guide(unconditional: Tensor, conditional: Tensor, guidance: float | Tensor) -> Tensor:
     """Classifier-free guidance (Ho & Salimans 2022), on predictions of the clean motion.
 
     Args:

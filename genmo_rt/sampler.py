@@ -23,6 +23,7 @@ MAX_PASS = 2048  # frames of one row of a pass
 MAX_BATCH = 4096  # frames of all rows of a pass
 STEPS = 50  # denoising steps, and
 GUIDANCE = 2.5  # how much texts and music count, unless asked otherwise (GENMO, section 4)
+FADE = 12  # frames over which texts and music begin and end
 EXACT_STEPS = 3  # the last ones, in float32 where the others are in bfloat16
 
 Show = Callable[[int, int], None]
@@ -124,6 +125,7 @@ class _Call:
         conditions: (V or 2 V, l).
         texts: of as many clips; none of its tokens in the second half.
         guided: whether there is a second half.
+        told: (kept, 1) how much of what texts and music change is kept, 0..1.
     """
 
     model: Model
@@ -131,6 +133,7 @@ class _Call:
     conditions: Conditions
     texts: Texts | None
     guided: bool
+    told: Tensor
 
     @classmethod
     def of(cls, model: Model, told: Told, piece: _Piece, variations: int) -> "_Call":
@@ -146,7 +149,8 @@ class _Call:
         if told.guided:
             parts += [told.without_prompts().cut(where)] * variations
             texts = None if texts is None else _and_silence(texts)
-        return cls(model, piece, concatenate(parts, dim=0), texts, told.guided)
+        kept = _fading(told)[piece.start : piece.end, None]
+        return cls(model, piece, concatenate(parts, dim=0), texts, told.guided, kept)
 
     def denoise(self, x: Tensor, level: int, guidance: float) -> Tensor:
         """(V, L, 181) at a level to (V, kept, 181) clean motion, guided."""
@@ -165,7 +169,25 @@ class _Call:
         if not self.guided:
             return kept
         conditional, unconditional = kept.chunk(2)
-        return guide(unconditional, conditional, guidance)
+        return guide(unconditional, conditional, guidance * self.told)
+
+
+def _fading(told: Told) -> Tensor:
+    """(L,) 0 where a text or music begins or ends inside the clip, 1 from FADE frames off on.
+
+    At its border a text stops from one frame to the next, which training never showed, and the
+    motion would jump. What the model says without it has no such border.
+    """
+    present = told.conditions.present
+    heard = told.conditions.music.mask[0, :, 0].long()
+    borders = (heard.diff().nonzero() + 1).flatten()
+    if told.texts is not None:
+        borders = torch.cat((borders, told.texts.span.flatten()))
+    borders = borders[(borders > 0) & (borders < present.shape[1])]
+    frame = torch.arange(present.shape[1], device=present.device) + 0.5
+    distance = (frame[:, None] - borders).abs() / FADE
+    near = distance.clamp_max(1).amin(1) if len(borders) else torch.ones_like(frame)
+    return near**2 * (3 - 2 * near)
 
 
 def _pieces(length: int, model: Model) -> list[_Piece]:

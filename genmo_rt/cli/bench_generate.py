@@ -42,6 +42,6 @@ def _bench_generate(args: argparse.Namespace) -> int:
     fast = "yes" if cost.bfloat16 else "no"
     print(
         f"| {cost.size} | {cost.seconds:g} | {cost.steps} | {cost.threads} | {fast} "
-        f"| {cost.wall_s:.1f} |"
+        f"| {cost.wall_s:.2f} |"
     )
     return 0
