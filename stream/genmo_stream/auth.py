@@ -25,6 +25,13 @@ class Token:
     scopes: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Ticket:
+    expires: float
+    identity: str | None
+    scopes: frozenset[str]
+
+
 class Denied(Exception):
     """The request may not do this; `status` is the HTTP status that says so."""
 
@@ -53,7 +60,7 @@ class Authorizer:
         self._allowed_origins = frozenset(origin.rstrip("/") for origin in allowed_origins)
         self._open = insecure and not tokens
         self._clock = clock
-        self._tickets: dict[str, tuple[float, frozenset[str]]] = {}
+        self._tickets: dict[str, _Ticket] = {}
 
     def authorize(self, connection: HTTPConnection, scope: str) -> str | None:
         """The caller's identity if it may act in `scope`; None for a caller without a token.
@@ -63,7 +70,7 @@ class Authorizer:
         """
         ticket = connection.query_params.get("ticket")
         if ticket is not None and _bearer(connection) is None:
-            identity, scopes = None, self._redeem(ticket)
+            identity, scopes = self._redeem(ticket)
         else:
             identity, scopes = self._identify(connection)
         if scope not in scopes and "admin" not in scopes:
@@ -71,19 +78,19 @@ class Authorizer:
         return identity
 
     def issue_ticket(self, connection: HTTPConnection) -> str:
-        """A single-use ticket with the scopes of the caller's token.
+        """A single-use ticket with the scopes and the identity of the caller's token.
 
         Raises:
             Denied: as `authorize`; a ticket buys no further one.
         """
         self.check_origin(connection)
-        _, scopes = self._identify(connection)
+        identity, scopes = self._identify(connection)
         now = self._clock()
-        self._tickets = {k: v for k, v in self._tickets.items() if v[0] > now}
+        self._tickets = {k: v for k, v in self._tickets.items() if v.expires > now}
         while len(self._tickets) >= MAX_TICKETS:
             del self._tickets[next(iter(self._tickets))]
         ticket = secrets.token_urlsafe(24)
-        self._tickets[ticket] = (now + TICKET_S, scopes)
+        self._tickets[ticket] = _Ticket(now + TICKET_S, identity, scopes)
         return ticket
 
     def check_origin(self, connection: HTTPConnection) -> None:
@@ -132,11 +139,11 @@ class Authorizer:
             raise Denied(401, "no token; expected Authorization: Bearer TOKEN or ?ticket=TICKET")
         raise Denied(401, "the token is not known here; ask the server's owner for one")
 
-    def _redeem(self, ticket: str) -> frozenset[str]:
-        expires, scopes = self._tickets.pop(ticket, (0.0, frozenset[str]()))
-        if expires <= self._clock():
+    def _redeem(self, ticket: str) -> tuple[str | None, frozenset[str]]:
+        known = self._tickets.pop(ticket, None)
+        if known is None or known.expires <= self._clock():
             raise Denied(401, "the ticket is unknown, used or older than 30 s; ask for another")
-        return scopes
+        return known.identity, known.scopes
 
 
 def make_token() -> tuple[str, str]:

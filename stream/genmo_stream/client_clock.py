@@ -25,6 +25,7 @@ SLEW = 20  # the offset moves by at most 1/20 of the elapsed time
 FLOOR_US = 5_000_000
 PINGS_US = 10_000_000  # answered pings are compared over this time ...
 PING_LIFE_US = 30_000_000  # ... and without a new one the newest counts for so long
+AGE_COST = 2_500  # a ping 2.5 ms older is as good as one with a way 1 µs longer: 200 ppm
 LONGEST_TRIP_US = 5_000_000
 AHEAD_US = 2_000_000  # a capture time further ahead of the server's clock doesn't fit
 BEHIND_US = 10_000_000  # nor does one further behind
@@ -169,4 +170,4 @@ class ClientTimeline:
             return None
         newest = self._trips[-1].at_us
         recent = [trip for trip in self._trips if newest - trip.at_us <= PINGS_US]
-        return min(recent, key=lambda trip: trip.round_trip_us)
+        return min(recent, key=lambda trip: trip.round_trip_us + (newest - trip.at_us) / AGE_COST)

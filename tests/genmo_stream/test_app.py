@@ -116,13 +116,6 @@ def test_through_a_proxy_a_token_is_needed(http: httpx.Client, path: str) -> Non
     assert "no token" in problem(response)
 
 
-def test_keypoints_in_answer_501_at_the_handshake(live_server: ServerProcess) -> None:
-    url = live_server.url.replace("http", "ws") + "/v1/streams/camera/keypoints"
-    with pytest.raises(InvalidStatus) as refused, connect(url, proxy=None):
-        pass
-    assert refused.value.response.status_code == 501
-
-
 def test_the_body_comes_as_gltf(http: httpx.Client) -> None:
     response = http.get("/v1/body.glb", params={"shape": ",".join(["0.5"] * 10)})
     assert response.status_code == 200

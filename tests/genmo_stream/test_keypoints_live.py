@@ -1,0 +1,187 @@
+"""`genmo-rt send --keypoints` against a real server: poses come, and the wire shows no media."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from genmo_rt.errors import InputError
+from genmo_stream.publish_keypoints import keypoints_url
+from genmo_stream.wire.keypoints import KeypointsMessage, encode_keypoints
+from tests.genmo_rt.walk import seen
+from tests.relay import TEXT, Relay, opcodes
+from tests.serving import ServerProcess
+
+PATIENCE_S = 60.0
+FRAME_BYTES = 8 << 10  # one person's landmarks as text, with the 3D ones
+SIZE = seen(0.0).image_size
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Waits for something that another process does."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.1)
+
+
+@contextmanager
+def sender(video: Path, url: str, *flags: str) -> Iterator[subprocess.Popen[bytes]]:
+    """`genmo-rt send --keypoints` as a process of its own; interrupted at the end."""
+    command = [sys.executable, "-m", "genmo_rt.cli", "send", str(video), url, "--keypoints", "lite"]
+    process = subprocess.Popen([*command, "--loop", *flags], stdout=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+
+
+def of_stream(server: ServerProcess, stream: str) -> dict[str, object]:
+    """What GET /v1/streams/STREAM says."""
+    answer = httpx.get(f"{server.url}/v1/streams/{stream}", trust_env=False)
+    known: dict[str, object] = answer.json() if answer.status_code == 200 else {}
+    return known
+
+
+def udp_sockets(pid: int) -> list[object]:
+    """The UDP sockets that a process has open."""
+    return list(psutil.Process(pid).net_connections(kind="udp"))
+
+
+def test_a_sender_of_keypoints_sends_text_alone_and_poses_come(
+    live_server: ServerProcess, videos: Path
+) -> None:
+    with Relay(live_server.port) as relay:
+        url = f"http://127.0.0.1:{relay.port}/whip/quiet"
+        flags = ("--size", "640x480", "--fps", "10")
+        poses = live_server.url.replace("http", "ws") + "/v1/streams/quiet/poses"
+        with connect(poses, proxy=None) as viewer, sender(videos / "demo.mp4", url, *flags) as here:
+            people, source = 0, None
+            while people < 10 or source is None:
+                told = json.loads(viewer.recv(PATIENCE_S))
+                if told["type"] == "pose":
+                    viewer.send(json.dumps({"type": "ack", "seq": told["seq"]}))
+                    people += len(told["persons"])
+                elif told["type"] == "stats":
+                    source = told.get("source")
+            assert source == "keypoints"
+            stream = of_stream(live_server, "quiet")
+            assert (stream["source"], stream["capture_clock"]) == ("keypoints", "sender")
+            assert udp_sockets(here.pid) == []
+            assert udp_sockets(live_server.pid) == []
+        (connection,) = relay.connections
+    frames = connection.frames_up()
+    kinds = opcodes(frames)
+    assert kinds[TEXT] >= 10
+    assert set(kinds) <= {TEXT, 0x8, 0xA}  # text, a close, answers to the server's pings
+    assert max(len(frame.payload) for frame in frames) < FRAME_BYTES
+    messages = [json.loads(frame.payload) for frame in frames if frame.opcode == TEXT]
+    assert {message["type"] for message in messages} == {"keypoints", "ping"}
+    told_of = set().union(*messages)
+    assert told_of <= {"type", "frame", "t_capture_us", "width", "height", "persons", "t0", "t3"}
+
+
+def test_bad_keypoints_leave_other_streams_alone(live_server: ServerProcess) -> None:
+    root = live_server.url.replace("http", "ws") + "/v1/streams"
+    crowd = {"type": "keypoints", "frame": 0, "t_capture_us": 1, "width": 640, "height": 480}
+    crowd["persons"] = [{"landmarks": [[1, 1, 1]] * 33}] * 1000  # type: ignore[assignment]
+    with (
+        connect(f"{root}/good/keypoints", proxy=None) as good,
+        connect(f"{root}/bad/keypoints", proxy=None) as bad,
+        connect(f"{root}/good/poses", proxy=None) as viewer,
+    ):
+        poses = 0
+        for number in range(60):
+            good.send(walker(number))
+            junk = json.dumps(crowd, separators=(",", ":")) if number % 2 else "\u0000" * 60_000
+            if number < 9:
+                bad.send(junk)
+            time.sleep(1 / 60)
+        while poses < 20:
+            told = json.loads(viewer.recv(PATIENCE_S))
+            assert told["type"] != "error"
+            if told["type"] == "pose":
+                poses += 1
+                viewer.send(json.dumps({"type": "ack", "seq": told["seq"]}))
+        assert of_stream(live_server, "bad")["received"] == 9
+        assert of_stream(live_server, "good")["state"] == "live"
+
+
+def test_a_frame_size_that_changes_mid_stream_is_another_camera(live_server: ServerProcess) -> None:
+    root = live_server.url.replace("http", "ws") + "/v1/streams/turned"
+    with (
+        connect(f"{root}/keypoints", proxy=None) as client,
+        connect(f"{root}/poses", proxy=None) as viewer,
+    ):
+        sizes = [SIZE, (SIZE[1], SIZE[0]), (320, 240)]
+        seen_frames: set[int] = set()
+        for number, size in enumerate(size for size in sizes for _ in range(5)):
+            client.send(walker(number, size))
+            while number not in seen_frames:
+                told = json.loads(viewer.recv(PATIENCE_S))
+                assert told["type"] not in ("error", "bye")
+                if told["type"] == "pose":
+                    viewer.send(json.dumps({"type": "ack", "seq": told["seq"]}))
+                    seen_frames.add(told["frame"])
+                    assert len(told["persons"]) == 1
+            time.sleep(1 / 30)
+
+
+def test_video_and_keypoints_share_the_place_of_a_streams_publisher(
+    live_server: ServerProcess,
+) -> None:
+    url = live_server.url.replace("http", "ws") + "/v1/streams/shared/keypoints"
+    with connect(url, proxy=None) as client:
+        client.send(walker(0))
+        until(lambda: of_stream(live_server, "shared").get("state") == "live")
+        client.send(walker(1))
+        offer = (Path(__file__).parents[1] / "fixtures/sdp/chromium_offer.sdp").read_bytes()
+        answer = httpx.post(
+            f"{live_server.url}/whip/shared",
+            content=offer,
+            headers={"Content-Type": "application/sdp"},
+            trust_env=False,
+        )
+        assert answer.status_code == 409
+        with pytest.raises(InvalidStatus) as refused, connect(url, proxy=None):
+            pass
+        assert refused.value.response.status_code == 409
+    until(lambda: of_stream(live_server, "shared").get("state") == "ended")
+    assert of_stream(live_server, "shared")["source"] is None
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("http://h:1/whip/cam", "ws://h:1/v1/streams/cam/keypoints"),
+        ("https://h/at/whip/cam?delay=3", "wss://h/at/v1/streams/cam/keypoints?delay=3"),
+        ("ws://h:1/v1/streams/cam/keypoints", "ws://h:1/v1/streams/cam/keypoints"),
+        ("http://h:1/v1/streams/cam/keypoints", "ws://h:1/v1/streams/cam/keypoints"),
+    ],
+)
+def test_keypoints_go_to_the_websocket_of_the_stream(url: str, place: str) -> None:
+    assert keypoints_url(url) == place
+
+
+@pytest.mark.parametrize("url", ["http://h:1/", "ftp://h/whip/cam", "ws://h/v1/streams/cam/poses"])
+def test_another_url_is_refused_with_an_example(url: str) -> None:
+    with pytest.raises(InputError, match="expected http://HOST:PORT/whip/STREAM"):
+        keypoints_url(url)
+
+
+def walker(number: int, size: tuple[int, int] = SIZE) -> str:
+    """A frame of the synthetic walker, captured now."""
+    t_us = time.monotonic_ns() // 1000
+    persons = (seen(number / 30).in_picture(size),)
+    return encode_keypoints(KeypointsMessage(number, t_us, size, None, persons))
