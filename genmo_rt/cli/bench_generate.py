@@ -3,7 +3,7 @@
 import argparse
 
 from genmo_rt.arguments import Commands, command, positive
-from genmo_rt.sampler import STEPS
+from genmo_rt.generation import STEPS
 
 
 def add(kinds: Commands) -> None:
@@ -28,8 +28,8 @@ def add(kinds: Commands) -> None:
 
 
 def _bench_generate(args: argparse.Namespace) -> int:
-    from genmo_rt.bench_generate import bench_generate
     from genmo_rt.cli.generate import shown
+    from genmo_rt.generation.bench import bench_generate
     from genmo_rt.text import MiniLM
 
     encoder = MiniLM()

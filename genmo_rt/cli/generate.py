@@ -13,13 +13,13 @@ from genmo_rt.arguments import Commands, add_device_flags, command, positive
 from genmo_rt.cli.common import progress
 from genmo_rt.clock import TICK_HZ
 from genmo_rt.errors import GenmoError, InputError
-from genmo_rt.sampler import GUIDANCE, STEPS, Show
+from genmo_rt.generation import GUIDANCE, STEPS, Show
 
 if TYPE_CHECKING:
     from genmo_rt.conditions import Conditions
     from genmo_rt.formats.clip import Clip
+    from genmo_rt.generation.timeline import FileInterval, Timeline
     from genmo_rt.smpl import Body
-    from genmo_rt.timeline import FileInterval, Timeline
 
 SUFFIXES = (".npz", ".bvh", ".glb", ".mp4")
 DEFAULT_SECONDS = 5.0  # where neither a window nor music says how long
@@ -96,7 +96,7 @@ def _generate(args: argparse.Namespace) -> int:
     _check_outputs(args.out)
     timeline = _timeline(args)
     from genmo_rt.device import resolve_device
-    from genmo_rt.generate import Generator
+    from genmo_rt.generation.generator import Generator
     from genmo_rt.smpl import load_body
 
     body = load_body(args.body)
@@ -130,7 +130,7 @@ def _check_outputs(paths: list[Path]) -> None:
 
 
 def _timeline(args: argparse.Namespace) -> "Timeline":
-    from genmo_rt.timeline import read_timeline
+    from genmo_rt.generation.timeline import read_timeline
 
     flags = {
         "--text": args.text,
@@ -153,8 +153,7 @@ def _timeline(args: argparse.Namespace) -> "Timeline":
 
 
 def _timeline_of_flags(args: argparse.Namespace) -> "Timeline":
-    from genmo_rt.music import music_frames
-    from genmo_rt.timeline import (
+    from genmo_rt.generation.timeline import (
         FileInterval,
         Timeline,
         frames_of,
@@ -162,6 +161,7 @@ def _timeline_of_flags(args: argparse.Namespace) -> "Timeline":
         read_keyframes,
         text_end_s,
     )
+    from genmo_rt.music import music_frames
 
     texts: list[str] = args.text or []
     keyframes = read_keyframes(args.keyframes) if args.keyframes else ()
@@ -245,7 +245,7 @@ def _write(path: Path, clip: "Clip", body: "Body") -> None:
     from genmo_rt.formats.bvh import write_bvh
     from genmo_rt.formats.glb import write_glb
     from genmo_rt.formats.npz import write_npz
-    from genmo_rt.preview import draw
+    from genmo_rt.generation.preview import draw
     from genmo_stream.video import write_video
 
     if path.suffix == ".npz":

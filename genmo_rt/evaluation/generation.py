@@ -19,6 +19,12 @@ from genmo_rt.data.augment import PLAIN, Motions, draw_motions
 from genmo_rt.data.dataset import Dataset
 from genmo_rt.data.texts import embedded
 from genmo_rt.evaluation.scores import KeyframeScores, MusicScores, TextScores
+from genmo_rt.generation import GUIDANCE, STEPS
+from genmo_rt.generation.grounding import ground
+from genmo_rt.generation.keyframes import Held, Keyframe
+from genmo_rt.generation.prompt import Told, gather
+from genmo_rt.generation.sampler import Sampling, sample
+from genmo_rt.generation.timeline import Timeline
 from genmo_rt.generation_metrics import (
     Share,
     beat_alignment,
@@ -29,15 +35,10 @@ from genmo_rt.generation_metrics import (
     nearest_labels,
     skating_ratio,
 )
-from genmo_rt.grounding import ground
-from genmo_rt.keyframes import Held, Keyframe
 from genmo_rt.model import Texts
 from genmo_rt.music import BEAT
-from genmo_rt.prompt import Told, gather
-from genmo_rt.sampler import GUIDANCE, STEPS, Sampling, sample
 from genmo_rt.smpl import Body
 from genmo_rt.soles import Soles
-from genmo_rt.timeline import Timeline
 
 PAIRS = 500  # whose distance is the diversity
 REFERENCES = 16  # captured windows of each action

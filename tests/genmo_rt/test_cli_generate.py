@@ -38,7 +38,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _words(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("genmo_rt.generate.MiniLM", Words)
+    monkeypatch.setattr("genmo_rt.generation.generator.MiniLM", Words)
     monkeypatch.setattr("genmo_rt.text.MiniLM", Words)
 
 

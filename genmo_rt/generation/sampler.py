@@ -5,7 +5,6 @@ pieces that overlap by as much as a frame sees through all layers: what is kept 
 what the whole pass would give, so that there is no seam.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,19 +14,15 @@ from torch import Tensor
 from genmo_rt.conditions import Conditions, concatenate
 from genmo_rt.diffusion import Schedule, guide, sampling_levels
 from genmo_rt.errors import InputError
+from genmo_rt.generation import Show
+from genmo_rt.generation.prompt import Told
 from genmo_rt.model import Model, Noised, Texts
 from genmo_rt.motion import MOTION_WIDTH, SLICES
-from genmo_rt.prompt import Told
 
 MAX_PASS = 2048  # frames of one row of a pass
 MAX_BATCH = 4096  # frames of all rows of a pass
-STEPS = 50  # denoising steps, and
-GUIDANCE = 2.5  # how much texts and music count, unless asked otherwise (GENMO, section 4)
 FADE = 12  # frames over which texts and music begin and end
 EXACT_STEPS = 3  # the last ones, in float32 where the others are in bfloat16
-
-Show = Callable[[int, int], None]
-"""Told of progress: passes of the model done, and how many there are."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from genmo_rt.formats.clip import Clip
-from genmo_rt.preview import TURN, draw
+from genmo_rt.generation.preview import TURN, draw
 from genmo_rt.skeleton import JOINT_NAMES
 from genmo_rt.smpl import load_body
 

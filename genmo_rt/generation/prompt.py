@@ -9,12 +9,12 @@ from genmo_rt.camera import Intrinsics
 from genmo_rt.clock import TICK_HZ
 from genmo_rt.conditions import Conditions, Observed, concatenate
 from genmo_rt.errors import InputError
-from genmo_rt.keyframes import Held
+from genmo_rt.generation.keyframes import Held
+from genmo_rt.generation.timeline import FileInterval, TextInterval, Timeline
 from genmo_rt.model import Texts
 from genmo_rt.motion import MotionStats, View
 from genmo_rt.music import MUSIC_WIDTH, music_features
 from genmo_rt.text import TextEncoder
-from genmo_rt.timeline import FileInterval, TextInterval, Timeline
 
 
 @dataclass(frozen=True, slots=True)

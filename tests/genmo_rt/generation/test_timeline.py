@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from genmo_rt.errors import FileFormatError, InputError
-from genmo_rt.timeline import (
+from genmo_rt.generation.timeline import (
     FileInterval,
     TextInterval,
     Timeline,
@@ -63,7 +63,7 @@ def test_a_toml_file_tells_everything(tmp_path: Path) -> None:
 
 
 def test_the_manuals_example_can_be_read(tmp_path: Path) -> None:
-    manual = (Path(__file__).parents[2] / "docs" / "generate.md").read_text()
+    manual = (Path(__file__).parents[3] / "docs" / "generate.md").read_text()
     toml = re.search("```toml\n(.*?)```", manual, re.DOTALL)
     assert toml is not None
     rotations = ", ".join(["[0.0, 0.0, 0.0, 1.0]"] * 24)

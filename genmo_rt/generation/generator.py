@@ -11,13 +11,14 @@ from genmo_rt.checkpoint import DEFAULT_CHECKPOINT, Checkpoint, load_checkpoint
 from genmo_rt.conditions import Conditions
 from genmo_rt.errors import GenmoError, InputError
 from genmo_rt.formats.clip import Clip
-from genmo_rt.grounding import ground
-from genmo_rt.prompt import encode, gather
-from genmo_rt.sampler import GUIDANCE, STEPS, Sampling, Show, sample
+from genmo_rt.generation import GUIDANCE, STEPS, Show
+from genmo_rt.generation.grounding import ground
+from genmo_rt.generation.prompt import encode, gather
+from genmo_rt.generation.sampler import Sampling, sample
+from genmo_rt.generation.timeline import Timeline
 from genmo_rt.smpl import Body, load_body
 from genmo_rt.soles import Soles
 from genmo_rt.text import MiniLM, TextEncoder
-from genmo_rt.timeline import Timeline
 
 
 class Generator:

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from genmo_rt.contacts import LEGS
 from genmo_rt.formats.clip import Clip
-from genmo_rt.grounding import ground, smooth
-from genmo_rt.keyframes import Keyframe
+from genmo_rt.generation.grounding import ground, smooth
+from genmo_rt.generation.keyframes import Keyframe
 from genmo_rt.motion import MOTION_WIDTH, SLICES
 from genmo_rt.rotation import axis_angle_to_rotmat, rotmat_to_rot6d
 from genmo_rt.smpl import load_body

@@ -10,7 +10,7 @@ from genmo_rt.checkpoint import load_checkpoint
 from genmo_rt.errors import InputError
 from genmo_rt.formats.clip import Clip
 from genmo_rt.formats.npz import write_npz
-from genmo_rt.keyframes import REACH, Held, Keyframe, ease, read_keyframe, spread
+from genmo_rt.generation.keyframes import REACH, Held, Keyframe, ease, read_keyframe, spread
 from genmo_rt.motion import SLICES
 from genmo_rt.rotation import rot6d_to_rotmat
 from genmo_rt.smpl import load_body

@@ -15,7 +15,7 @@ from torch import Tensor
 from genmo_rt.clock import TICK_HZ
 from genmo_rt.contacts import LEGS, Leg, reach
 from genmo_rt.formats.clip import Clip
-from genmo_rt.keyframes import Keyframe, ease, spread
+from genmo_rt.generation.keyframes import Keyframe, ease, spread
 from genmo_rt.motion import SLICES
 from genmo_rt.rollout import integrate
 from genmo_rt.rotation import rot6d_to_rotmat, rotmat_to_axis_angle

@@ -45,7 +45,7 @@ def draw(clip: Clip, body: Body, *, size: tuple[int, int] = (640, 480)) -> Itera
         (H, W, 3) RGB.
     """
     camera = _Camera.of(size)
-    surface = _Surface.of(body, clip.shape)
+    surface = Surface.of(body, clip.shape)
     centre = _followed(clip.pelvis).astype(np.float32)
     rotmat = axis_angle_to_rotmat(torch.from_numpy(clip.axis_angle)).float()
     pelvis = torch.from_numpy(clip.pelvis).float()
@@ -103,7 +103,7 @@ class _Camera:
 
 
 @dataclass(frozen=True, slots=True)
-class _Surface:
+class Surface:
     """Points on a mesh.
 
     Attributes:
@@ -119,7 +119,7 @@ class _Surface:
     face: NDArray[np.int64]
 
     @classmethod
-    def of(cls, body: Body, shape: NDArray[np.float64]) -> "_Surface":
+    def of(cls, body: Body, shape: NDArray[np.float64]) -> "Surface":
         """Spreads points evenly over the body at rest; the same every time."""
         faces = body.faces.numpy()
         vertices = body.rest_vertices(torch.from_numpy(shape)).numpy()

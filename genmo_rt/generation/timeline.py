@@ -18,7 +18,7 @@ import numpy as np
 
 from genmo_rt.clock import TICK_HZ
 from genmo_rt.errors import FileFormatError, InputError
-from genmo_rt.keyframes import Keyframe, read_keyframe
+from genmo_rt.generation.keyframes import Keyframe, read_keyframe
 from genmo_rt.text import check_text
 
 Table: TypeAlias = Mapping[str, Any]

@@ -7,13 +7,14 @@ import torch
 
 from genmo_rt.checkpoint import Checkpoint
 from genmo_rt.clock import TICK_HZ
-from genmo_rt.generate import Generator
+from genmo_rt.generation import STEPS, Show
+from genmo_rt.generation.generator import Generator
+from genmo_rt.generation.sampler import is_bfloat16_fast
+from genmo_rt.generation.timeline import TextInterval, Timeline
 from genmo_rt.model import PRESETS, Model
 from genmo_rt.motion import MOTION_WIDTH, MotionStats
-from genmo_rt.sampler import STEPS, Show, is_bfloat16_fast
 from genmo_rt.smpl import load_body
 from genmo_rt.text import TextEncoder
-from genmo_rt.timeline import TextInterval, Timeline
 
 
 @dataclass(frozen=True, slots=True)

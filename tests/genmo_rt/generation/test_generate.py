@@ -8,20 +8,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from genmo_rt import sampler
 from genmo_rt.checkpoint import Checkpoint, load_checkpoint
 from genmo_rt.conditions import Conditions, Observed, from_landmarks
 from genmo_rt.errors import GenmoError, InputError
 from genmo_rt.formats.clip import Clip
-from genmo_rt.generate import Generator
-from genmo_rt.keyframes import Keyframe
+from genmo_rt.generation import sampler
+from genmo_rt.generation.generator import Generator
+from genmo_rt.generation.keyframes import Keyframe
+from genmo_rt.generation.prompt import Told, encode, gather
+from genmo_rt.generation.sampler import Sampling, sample
+from genmo_rt.generation.timeline import FileInterval, TextInterval, Timeline
 from genmo_rt.model import Model, ModelConfig
 from genmo_rt.motion import SLICES
-from genmo_rt.prompt import Told, encode, gather
 from genmo_rt.rotation import axis_angle_to_rotmat
-from genmo_rt.sampler import Sampling, sample
 from genmo_rt.smpl import load_body
-from genmo_rt.timeline import FileInterval, TextInterval, Timeline
 
 CONFIG = ModelConfig(width=24, layers=2, heads=2, head_dim=8, window=8, text_width=6)
 SEEN = CONFIG.layers * CONFIG.window // 2  # frames that a frame sees on either side
