@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import torch
 from starlette.applications import Starlette
@@ -11,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
@@ -36,6 +37,7 @@ from genmo_stream.viewers import ViewerOptions, refuse_viewer, serve_viewer
 from genmo_stream.whip import valid_stream_name, whip_routes
 from genmo_stream.wire import WireError
 
+MODELS = tuple(f"pose_landmarker_{kind}.task" for kind in ("full", "lite"))
 SHAPE_LIMIT = 5.0  # coefficients beyond five standard deviations are no person's
 
 
@@ -126,6 +128,7 @@ class Api:
             Route("/streams/{stream}", self.show_stream),
             Route("/tickets", self.issue_ticket, methods=["POST"]),
             Route("/body.glb", self.body),
+            Route("/models/{name}", self.model),
             WebSocketRoute("/streams/{stream}/poses", self.poses),
             WebSocketRoute("/streams/{stream}/keypoints", self._keypoints),
             Route("/streams/{stream}/poses", self.want_websocket),
@@ -173,6 +176,15 @@ class Api:
         content = await run_in_threadpool(body_glb, self._streams.estimator.body, shape)
         headers = {"Cache-Control": "private, max-age=3600"}
         return Response(content, media_type="model/gltf-binary", headers=headers)
+
+    async def model(self, request: Request) -> Response:
+        """A 2D model that ships, for pages that find people themselves."""
+        name = request.path_params["name"]
+        if name not in MODELS:
+            raise Problem(404, f"there is no model {name[:80]!r}; expected {', '.join(MODELS)}")
+        headers = {"Cache-Control": "public, max-age=86400"}
+        path = Path(__file__).parent / "models" / name
+        return FileResponse(path, media_type="application/octet-stream", headers=headers)
 
     async def poses(self, websocket: WebSocket) -> None:
         name = websocket.path_params["stream"]

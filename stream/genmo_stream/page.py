@@ -12,7 +12,8 @@ HASHED = "assets/"  # vite names these files by their content
 # The page asks nobody but this server for anything; picked videos, and pictures in picked avatars,
 # are blobs.
 POLICY = (
-    "default-src 'self'; connect-src 'self' blob: ws: wss:; media-src 'self' blob:; "
+    "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; "
+    "connect-src 'self' blob: ws: wss:; media-src 'self' blob:; "
     "img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; frame-ancestors 'self'"
 )
 
