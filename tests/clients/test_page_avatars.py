@@ -237,7 +237,7 @@ def walk(page: OpenedPage, server: PagePoses, frames: int) -> None:
             replace(
                 first.persons[0],
                 person=number,
-                pelvis=first.persons[0].pelvis + moved + np.float32([number - 2, 0, 0]),
+                pelvis=first.persons[0].pelvis + moved + np.float32([1.6 * (number - 2), 0, 0]),
                 contacts=np.array([1, 1, 0.9, 0.8, 0, 0], np.float32),
             )
             for number in (1, 2, 3)

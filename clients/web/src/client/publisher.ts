@@ -5,6 +5,13 @@ import { Problem } from "./problem.js";
 import { wait } from "./wait.js";
 import { type VideoSource, WhipSession } from "./whip-session.js";
 
+/** One publisher's connection, from its opening to its end. */
+export interface Session {
+  /** Resolves when the connection is lost for good or closed. */
+  readonly ended: Promise<void>;
+  close(): void;
+}
+
 export type PublishState =
   | { kind: "idle" }
   | { kind: "starting" }
@@ -12,11 +19,10 @@ export type PublishState =
   | { kind: "retrying"; problem: Problem; inMs: number }
   | { kind: "refused"; problem: Problem };
 
-export type OpenSession = typeof WhipSession.open;
+export type OpenSession = (...asked: Parameters<typeof WhipSession.open>) => Promise<Session>;
 
 export class Publisher {
-  private run: { abort: AbortController; session: WhipSession | null; again: () => void } | null =
-    null;
+  private run: { abort: AbortController; session: Session | null; again: () => void } | null = null;
 
   constructor(
     private readonly endpoint: URL,
@@ -86,7 +92,7 @@ export class Publisher {
     }
   }
 
-  private sessionEnd(run: NonNullable<Publisher["run"]>, session: WhipSession): Promise<void> {
+  private sessionEnd(run: NonNullable<Publisher["run"]>, session: Session): Promise<void> {
     const again = new Promise<void>((resolve) => {
       run.again = () => resolve();
     });

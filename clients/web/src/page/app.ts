@@ -6,6 +6,7 @@ import type { ConnectionState } from "../client/connection";
 import { GenmoClient } from "../client/genmo-client";
 import type { Pose } from "../client/pose";
 import { type PublishState, Publisher } from "../client/publisher";
+import { PrivateVideo } from "../keypoints/private-video";
 import { AvatarPicker } from "./avatar-picker";
 import { cameraAllowed, CameraError } from "./camera";
 import { Capture } from "./capture";
@@ -82,6 +83,7 @@ export class App {
       credentials,
       (state) => this.publishChanged(state),
       () => this.situation.stream === "live",
+      this.makePrivate().open,
     );
     this.capture = view ? null : this.makeCapture();
     const api = new GenmoApi(location.href, credentials);
@@ -165,6 +167,16 @@ export class App {
       this.say({ title: "The server reports a problem", text: message }),
     );
     return client;
+  }
+
+  private makePrivate(): PrivateVideo {
+    return new PrivateVideo(
+      element<HTMLInputElement>("private"),
+      element("private-fps"),
+      here(`/v1/streams/${encodeURIComponent(this.settings.stream)}/keypoints`),
+      here("/v1/models/pose_landmarker_full.task"),
+      (source) => this.publisher.active && this.publisher.start(source),
+    );
   }
 
   private makeToggles(): void {

@@ -30,7 +30,7 @@ export class Avatar {
 
   constructor() {
     this.group.visible = false;
-    this.group.add(this.shadow.mesh, this.trails.lines, this.marks.group);
+    this.group.add(this.shadow.mesh, this.trails.group, this.marks.group);
   }
 
   get ready(): boolean {

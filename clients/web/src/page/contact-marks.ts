@@ -4,7 +4,7 @@ import { Group, Mesh, MeshBasicMaterial, type Object3D, RingGeometry, Vector3 } 
 /** Joint of each contact probability: ankles and feet, then wrists. */
 const JOINTS = [7, 10, 8, 11, 20, 21];
 const FIRST_WRIST = 4;
-const INNER_M = 0.045;
+const INNER_M = 0.042;
 const OUTER_M = 0.065;
 const LEAST = 0.5; // a probability below is no contact
 const ABOVE_FLOOR_M = 0.006;
@@ -32,7 +32,7 @@ export class ContactMarks {
   }
 
   colour(css: string): void {
-    for (const mark of this.marks) mark.material.color.set(css).multiplyScalar(0.6);
+    for (const mark of this.marks) mark.material.color.set(css).multiplyScalar(0.35);
   }
 
   show(visible: boolean): void {

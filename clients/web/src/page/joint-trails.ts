@@ -1,18 +1,22 @@
-/** Where head, hands and feet were in the last two seconds, as lines that fade. */
+/** Where head, hands and feet were in the last two seconds: a line, and a dot per pose, that fade. */
 import {
   BufferAttribute,
   BufferGeometry,
   Color,
   DynamicDrawUsage,
+  Group,
   LineBasicMaterial,
   LineSegments,
   type Object3D,
+  Points,
+  PointsMaterial,
   Vector3,
 } from "three";
 
 const JOINTS = [15, 20, 21, 10, 11];
 const KEPT_US = 2_000_000;
 const STEPS = 64; // a trail's corners; at 30 poses a second a little over two seconds
+const DOT_M = 0.022;
 const JUMP_M = 0.6; // farther between two poses is no motion
 
 interface Corner {
@@ -22,43 +26,53 @@ interface Corner {
 }
 
 export class JointTrails {
-  readonly lines: LineSegments<BufferGeometry, LineBasicMaterial>;
+  readonly group = new Group();
   private readonly corners: Corner[][] = JOINTS.map(() => []);
+  private readonly geometry = new BufferGeometry();
   private readonly positions = new BufferAttribute(new Float32Array(JOINTS.length * STEPS * 6), 3);
   private readonly colours = new BufferAttribute(new Float32Array(JOINTS.length * STEPS * 8), 4);
   private readonly css = new Color();
+  // Seen through the body, whose other side a hand may have passed.
+  private readonly look = {
+    vertexColors: true,
+    transparent: true,
+    depthTest: false,
+    depthWrite: false,
+  };
+  private readonly line = new LineSegments(this.geometry, new LineBasicMaterial(this.look));
+  private readonly dots = new Points(
+    this.geometry,
+    new PointsMaterial({ ...this.look, size: DOT_M }),
+  );
 
   constructor() {
-    const geometry = new BufferGeometry();
-    geometry.setAttribute("position", this.positions.setUsage(DynamicDrawUsage));
-    geometry.setAttribute("color", this.colours.setUsage(DynamicDrawUsage));
-    const material = new LineBasicMaterial({
-      vertexColors: true,
-      transparent: true,
-      depthWrite: false,
-    });
-    this.lines = new LineSegments(geometry, material);
-    this.lines.frustumCulled = false;
-    this.lines.visible = false;
-    geometry.setDrawRange(0, 0);
+    this.geometry.setAttribute("position", this.positions.setUsage(DynamicDrawUsage));
+    this.geometry.setAttribute("color", this.colours.setUsage(DynamicDrawUsage));
+    this.geometry.setDrawRange(0, 0);
+    this.group.visible = false;
+    for (const part of [this.line, this.dots]) {
+      part.frustumCulled = false;
+      part.renderOrder = 2;
+      this.group.add(part);
+    }
   }
 
   /** How many pieces of line there are now. */
   get pieces(): number {
-    return this.lines.visible ? this.lines.geometry.drawRange.count / 2 : 0;
+    return this.group.visible ? this.geometry.drawRange.count / 2 : 0;
   }
 
   colour(css: string): void {
-    this.css.set(css).multiplyScalar(0.75); // darker than the body, to be seen before it
+    this.css.set(css).multiplyScalar(0.35); // much darker than the body, to be seen before it
   }
 
   show(visible: boolean): void {
-    this.lines.visible = visible;
+    this.group.visible = visible;
   }
 
   clear(): void {
     for (const trail of this.corners) trail.length = 0;
-    this.lines.geometry.setDrawRange(0, 0);
+    this.geometry.setDrawRange(0, 0);
   }
 
   /** Takes the joints of a pose, whose world matrices are up to date. */
@@ -74,12 +88,13 @@ export class JointTrails {
       trail.push({ us, at, joined: before !== undefined && before.at.distanceTo(at) < JUMP_M });
       while (trail.length > STEPS || us - trail[0]!.us > KEPT_US) trail.shift();
     });
-    if (this.lines.visible) this.fill(us);
+    if (this.group.visible) this.fill(us);
   }
 
   dispose(): void {
-    this.lines.geometry.dispose();
-    this.lines.material.dispose();
+    this.geometry.dispose();
+    this.line.material.dispose();
+    this.dots.material.dispose();
   }
 
   private fill(us: number): void {
@@ -96,7 +111,7 @@ export class JointTrails {
         put(trail[i - 1]!);
         put(trail[i]!);
       }
-    this.lines.geometry.setDrawRange(0, vertex);
+    this.geometry.setDrawRange(0, vertex);
     this.positions.needsUpdate = true;
     this.colours.needsUpdate = true;
   }

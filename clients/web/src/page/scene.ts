@@ -45,7 +45,6 @@ export class BodyScene {
   private source: (() => Pose | null) | null = null;
   private marked = { trails: false, contacts: false };
   private followedUs = 0;
-  private readonly hips = new Vector3();
   private resting = true;
   private requested = false;
   private moved = false;
@@ -148,8 +147,8 @@ export class BodyScene {
   }
 
   recentre(): void {
-    const hips = this.firstHips();
-    if (hips) this.viewpoint.frame(hips.x, hips.z);
+    const hips = this.allHips();
+    if (hips.length > 0) this.viewpoint.frameAll(hips);
     else this.viewpoint.frame(RESTING.x, RESTING.z, false);
   }
 
@@ -259,14 +258,15 @@ export class BodyScene {
       if (!pose.persons.some((present) => present.person === person)) avatar.hide();
     const seconds = Math.min(Math.max((pose.captureUs - this.followedUs) / 1e6, 0), 0.5);
     this.followedUs = pose.captureUs;
-    const hips = this.firstHips();
-    if (hips) this.viewpoint.follow(hips, seconds);
+    this.viewpoint.follow(this.allHips(), seconds);
   }
 
-  private firstHips(): Vector3 | null {
-    const first = this.pose?.persons[0];
-    if (!first) return null;
-    return this.avatars.get(first.person)?.hips(this.hips) ?? this.hips.fromArray(first.pelvis);
+  /** Where everybody's hips are as drawn. */
+  private allHips(): Vector3[] {
+    return (this.pose?.persons ?? []).map(({ person, pelvis }) => {
+      const drawn = this.avatars.get(person)?.hips(new Vector3());
+      return drawn ?? new Vector3().fromArray(pelvis);
+    });
   }
 
   private resize(): void {

@@ -48,9 +48,8 @@ export class TakePlayer {
     this.toggle.addEventListener("click", () => this.play(!this.playing));
     this.slider.max = String(SLIDER_STEPS);
     this.slider.addEventListener("input", () => {
-      this.play(false);
       this.atUs = (Number(this.slider.value) / SLIDER_STEPS) * this.lengthUs;
-      this.showTime();
+      this.play(false);
     });
     element("player-close").addEventListener("click", () => this.close());
   }

@@ -14,6 +14,8 @@ export class Viewpoint {
   private readonly spherical = new Spherical();
   private readonly offset = new Vector3();
   private framed = false;
+  private touched = false;
+  private shown = 1;
 
   constructor(
     element: HTMLElement,
@@ -24,6 +26,9 @@ export class Viewpoint {
     this.controls.minDistance = 1;
     this.controls.maxDistance = 15;
     this.controls.addEventListener("change", onChange);
+    this.controls.addEventListener("start", () => {
+      this.touched = true;
+    });
     element.addEventListener("keydown", (event) => this.key(event));
     this.frame(0, -3);
     this.framed = false;
@@ -39,10 +44,14 @@ export class Viewpoint {
     if (!this.framed) this.frame(this.target.x, this.target.z, false);
   }
 
-  /** Looks at a standing person from the front, a little from the side and above. */
-  frame(x: number, z: number, settled = true): void {
+  /**
+   * Looks at standing persons from the front, a little from the side and above.
+   *
+   * @param spanM how far those on the outside are from each other.
+   */
+  frame(x: number, z: number, settled = true, spanM = 0): void {
     const tangent = Math.tan(MathUtils.degToRad(FIELD_OF_VIEW / 2));
-    const widest = Math.max(SHOWN_HEIGHT_M, SHOWN_WIDTH_M / this.camera.aspect);
+    const widest = Math.max(SHOWN_HEIGHT_M, (SHOWN_WIDTH_M + spanM) / this.camera.aspect);
     const distance = widest / 2 / tangent;
     this.target.set(x, LOOK_AT_M, z);
     this.camera.position
@@ -50,13 +59,23 @@ export class Viewpoint {
       .add(this.target);
     this.controls.update();
     this.framed = settled;
+    this.touched = false;
     this.onChange();
   }
 
-  /** Keeps a person in view; the first one seen is framed at once. */
-  follow(pelvis: Vector3, seconds: number): void {
-    if (!this.framed) this.frame(pelvis.x, pelvis.z);
-    const step = followStep(this.target, pelvis, seconds);
+  /** Frames everybody, wherever the view was turned to. */
+  frameAll(hips: readonly Vector3[]): void {
+    this.shown = hips.length;
+    const middle = middleOf(hips);
+    const spanM = 2 * Math.max(...hips.map((at) => Math.hypot(at.x - middle.x, at.z - middle.z)));
+    this.frame(middle.x, middle.z, true, spanM);
+  }
+
+  /** Keeps persons in view; who is seen first, and who joins, is framed at once. */
+  follow(hips: readonly Vector3[], seconds: number): void {
+    if (hips.length === 0) return;
+    if (!this.framed || (hips.length !== this.shown && !this.touched)) this.frameAll(hips);
+    const step = followStep(this.target, middleOf(hips), seconds);
     if (step.lengthSq() === 0) return;
     this.target.add(step);
     this.camera.position.add(step);
@@ -75,6 +94,7 @@ export class Viewpoint {
     const turn = turns[event.key];
     if (!turn || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
+    this.touched = true;
     this.spherical.setFromVector3(this.offset.subVectors(this.camera.position, this.target));
     this.spherical.theta += turn[0];
     this.spherical.phi += turn[1];
@@ -83,4 +103,10 @@ export class Viewpoint {
     this.camera.position.setFromSpherical(this.spherical).add(this.target);
     this.controls.update();
   }
+}
+
+function middleOf(points: readonly Vector3[]): Vector3 {
+  const middle = new Vector3();
+  for (const point of points) middle.addScaledVector(point, 1 / points.length);
+  return middle;
 }

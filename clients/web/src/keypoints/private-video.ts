@@ -1,0 +1,59 @@
+/** The switch "keep my video on this device", and what publishes when it is on. */
+import type { OpenSession } from "../client/publisher";
+import { type VideoSource, WhipSession } from "../client/whip-session";
+import { KeypointSession } from "./keypoint-session";
+import { Watcher } from "./watcher";
+
+const SPAN_MS = 2000; // the frame rate is told over this
+
+export class PrivateVideo {
+  private watcher: Promise<Watcher> | null = null;
+  private source: VideoSource | null = null;
+  private times: number[] = [];
+
+  /**
+   * @param box the switch.
+   * @param figure where the frame rate of this device's 2D stage is shown.
+   * @param endpoint the stream's `/keypoints` address.
+   * @param model the address of MediaPipe's model bundle.
+   * @param restart publishes the source anew, the way that is chosen now.
+   */
+  constructor(
+    private readonly box: HTMLInputElement,
+    private readonly figure: HTMLElement,
+    private readonly endpoint: URL,
+    private readonly model: URL,
+    restart: (source: VideoSource) => void,
+  ) {
+    box.addEventListener("change", () => {
+      this.show();
+      if (this.source) restart(this.source);
+    });
+    setInterval(() => this.show(), SPAN_MS / 4);
+  }
+
+  /** Opens what publishes: keypoints when the switch is on, video when it is off. */
+  readonly open: OpenSession = async (whip, source, credentials, signal) => {
+    this.source = source;
+    if (!this.box.checked) return WhipSession.open(whip, source, credentials, signal);
+    this.watcher ??= Watcher.open(this.model);
+    this.watcher.catch(() => {
+      this.watcher = null; // the next start tries again
+    });
+    const watcher = await this.watcher;
+    signal.throwIfAborted();
+    const place = new URL(this.endpoint);
+    place.search = whip.search;
+    const looked = () => this.times.push(performance.now());
+    return KeypointSession.open(place, source, credentials, watcher, looked, signal);
+  };
+
+  private show(): void {
+    const since = performance.now() - SPAN_MS;
+    this.times = this.times.filter((time) => time >= since);
+    const fps = (this.times.length * 1000) / SPAN_MS;
+    const told = this.box.checked && fps > 0 ? `${fps.toFixed(0)} fps here` : "";
+    if (this.figure.textContent !== told) this.figure.textContent = told;
+    this.figure.dataset["fps"] = told ? fps.toFixed(1) : "0";
+  }
+}

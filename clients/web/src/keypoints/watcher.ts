@@ -1,0 +1,88 @@
+/** The 2D stage in this browser: the newest picture to a worker, landmarks back. */
+import loader from "@mediapipe/tasks-vision/vision_wasm_module_internal.js?url";
+import binary from "@mediapipe/tasks-vision/vision_wasm_module_internal.wasm?url";
+import { Problem } from "../client/problem";
+import type { Landmarks } from "./body";
+import type { Picture } from "./landmarker";
+import type { FromWorker, ToWorker } from "./watcher-worker";
+
+/** What was seen in one picture. */
+export interface Sighting {
+  /** Capture time, Unix microseconds of this machine. */
+  tUs: number;
+  width: number;
+  height: number;
+  person: Landmarks | null;
+  tookMs: number;
+}
+
+/** One worker with its landmarker; one picture is looked at, the newest other one waits. */
+export class Watcher {
+  /** Called with everything that was seen. */
+  onSeen: ((sighting: Sighting) => void) | null = null;
+  /** Called when it can't go on. */
+  onFailed: ((problem: Problem) => void) | null = null;
+  private looking = false;
+  private waiting: { picture: Picture; tUs: number } | null = null;
+
+  private constructor(private readonly worker: Worker) {
+    worker.addEventListener("message", ({ data }: MessageEvent<FromWorker>) => this.hear(data));
+  }
+
+  /**
+   * Loads MediaPipe and the model from this page's server.
+   *
+   * @throws Problem when they can't be loaded or don't run here.
+   */
+  static open(model: URL): Promise<Watcher> {
+    const worker = new Worker(new URL("./watcher-worker.ts", import.meta.url), { type: "module" });
+    const parts = { loader: absolute(loader), binary: absolute(binary), model: model.href };
+    return new Promise((resolve, reject) => {
+      const fail = (reason: string) => {
+        worker.terminate();
+        reject(new Problem(501, `finding people on this device does not work here: ${reason}`));
+      };
+      const hear = ({ data }: MessageEvent<FromWorker>) => {
+        worker.removeEventListener("message", hear);
+        if (data.kind === "ready") resolve(new Watcher(worker));
+        else fail(data.kind === "failed" ? data.reason : "no answer");
+      };
+      worker.addEventListener("message", hear);
+      worker.addEventListener("error", (event) => fail(event.message));
+      worker.postMessage({ parts } satisfies ToWorker);
+    });
+  }
+
+  /** Takes a picture, and the duty to close it; one that still waits is dropped. */
+  look(picture: Picture, tUs: number): void {
+    this.waiting?.picture.close();
+    this.waiting = { picture, tUs };
+    this.next();
+  }
+
+  close(): void {
+    this.waiting?.picture.close();
+    this.waiting = null;
+    this.worker.terminate();
+  }
+
+  private next(): void {
+    if (this.looking || !this.waiting) return;
+    const { picture, tUs } = this.waiting;
+    this.waiting = null;
+    this.looking = true;
+    this.worker.postMessage({ picture, tUs } satisfies ToWorker, [picture]);
+  }
+
+  private hear(message: FromWorker): void {
+    if (message.kind === "failed") this.onFailed?.(new Problem(501, message.reason));
+    if (message.kind !== "seen") return;
+    this.looking = false;
+    this.next();
+    this.onSeen?.(message.sighting);
+  }
+}
+
+function absolute(path: string): string {
+  return new URL(path, location.href).href;
+}
