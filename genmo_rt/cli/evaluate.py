@@ -10,6 +10,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from genmo_rt.arguments import Commands, command, positive
+from genmo_rt.cli.evaluate_real import evaluate_real
+from genmo_rt.cli.evaluate_streams import evaluate_streams
+from genmo_rt.errors import InputError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     from genmo_rt.data.dataset import Dataset
 
 Scores = TypeVar("Scores")
+REAL = "real"
+PARTS = ("estimation", "streams", "generation")
 TEMPOS = (80, 92, 104, 116, 128, 140)  # beats a minute of the music that is played
 
 
@@ -27,36 +32,86 @@ def add(commands: Commands) -> None:
         commands,
         "evaluate",
         _evaluate,
-        "Score a checkpoint on held-out clips, texts, music and keyframes.",
-        "genmo-rt evaluate runs/first/model.safetensors --motions runs/first/motions.npz",
+        "Score a checkpoint: CKPT on held-out clips, texts, music and keyframes; or, as `evaluate "
+        "real FOLDER`, the poses it publishes for calibrated video, beside MediaPipe's own 3D.",
+        "genmo-rt evaluate runs/first/model.safetensors --motions motions.npz, "
+        "or genmo-rt evaluate real FOLDER --out scores --video beside.mp4",
     )
     parser.add_argument(
-        "checkpoint", type=Path, nargs="?", metavar="CKPT", help="the one that ships if left out"
+        "checkpoint",
+        type=Path,
+        nargs="?",
+        metavar="CKPT|real",
+        help="the one that ships if left out",
     )
     parser.add_argument(
-        "--motions", type=Path, required=True, metavar="FILE", help="built by genmo-rt train"
+        "folder",
+        type=Path,
+        nargs="?",
+        metavar="FOLDER",
+        help="after real: cam01.mp4, cam02.mp4, ... and their reference.npz",
     )
     parser.add_argument(
-        "--only", choices=("estimation", "generation"), help="one of the modes (both)"
+        "--out", type=Path, metavar="DIR", help="keep figures, the table of real and its landmarks"
     )
-    parser.add_argument("--texts", type=positive, default=3, help="held-out texts of each action")
-    parser.add_argument("--variations", type=positive, default=4, help="motions of each prompt")
-    parser.add_argument("--frames", type=positive, default=120, help="of each motion, at 30 Hz")
-    parser.add_argument("--steps", type=positive, default=50, help="of denoising")
-    parser.add_argument("--guidance", type=float, default=2.5, help="of texts and music")
-    parser.add_argument("--seeds", type=positive, default=1, help="how often generation is scored")
+    _add_held_out_flags(parser)
+    real = parser.add_argument_group("evaluate real")
+    real.add_argument(
+        "--checkpoint", type=Path, dest="of", metavar="CKPT", help="the one that ships"
+    )
+    real.add_argument(
+        "--cameras", type=positive, nargs="+", metavar="N", help="by the files' numbers (all)"
+    )
+    real.add_argument(
+        "--video",
+        type=Path,
+        metavar="OUT.mp4",
+        help="show the first camera with its body, which is seen from the side, and MediaPipe's",
+    )
+
+
+def _add_held_out_flags(parser: argparse.ArgumentParser) -> None:
+    held = parser.add_argument_group("evaluate CKPT")
+    held.add_argument(
+        "--motions", type=Path, metavar="FILE", help="built by genmo-rt data build; needed"
+    )
+    held.add_argument("--only", choices=PARTS, help="one of the parts (all)")
+    held.add_argument("--texts", type=positive, default=3, help="held-out texts of each action")
+    held.add_argument("--variations", type=positive, default=4, help="motions of each prompt")
+    held.add_argument("--frames", type=positive, default=120, help="of each motion, at 30 Hz")
+    held.add_argument("--steps", type=positive, default=50, help="of denoising")
+    held.add_argument("--guidance", type=float, default=2.5, help="of texts and music")
+    held.add_argument("--seeds", type=positive, default=1, help="how often generation is scored")
+    held.add_argument(
+        "--stream-frames", type=positive, default=10_000, help="of the longest stream, at 30 Hz"
+    )
 
 
 def _evaluate(args: argparse.Namespace) -> int:
+    if str(args.checkpoint) == REAL:
+        if args.folder is None:
+            raise InputError("evaluate real lacks its folder; expected evaluate real FOLDER")
+        if args.motions is not None:
+            raise InputError("--motions is given; expected it without real")
+        return evaluate_real(args)
+    if args.folder is not None:
+        raise InputError(
+            f"{args.folder} follows {args.checkpoint}; expected `real` before a folder"
+        )
+    if args.motions is None:
+        raise InputError("--motions is missing; expected the file that genmo-rt data build made")
     from genmo_rt.checkpoint import DEFAULT_CHECKPOINT, load_checkpoint
     from genmo_rt.data.dataset import load_dataset
 
-    checkpoint = load_checkpoint(args.checkpoint or DEFAULT_CHECKPOINT)
+    path = args.checkpoint or DEFAULT_CHECKPOINT
+    checkpoint = load_checkpoint(path)
     dataset = load_dataset(args.motions)
     print(f"{args.checkpoint or 'the default checkpoint'}: {checkpoint.note}\n")
-    if args.only != "generation":
+    if args.only in (None, "estimation"):
         _estimation(checkpoint, dataset)
-    if args.only != "estimation":
+    if args.only in (None, "streams"):
+        evaluate_streams(checkpoint, path, dataset, args.stream_frames, args.out)
+    if args.only in (None, "generation"):
         _generation(checkpoint, dataset, args)
     return 0
 
@@ -65,14 +120,14 @@ def _estimation(checkpoint: "Checkpoint", dataset: "Dataset") -> None:
     from genmo_rt.data.loader import LoaderConfig, heldout
     from genmo_rt.evaluation.estimation import score_estimation
     from genmo_rt.evaluation.tables import table
+    from genmo_rt.model import MAX_DELAY
     from genmo_rt.smpl import load_body
     from genmo_rt.training.run import HELD_OUT_FRAMES
 
     body = load_body()
     batches = heldout(dataset, LoaderConfig(batch_size=8, length=HELD_OUT_FRAMES), body=body)
     runs = (
-        ("streaming", None, 0),
-        ("streaming, 4 frames of delay", None, 4),
+        *((_delayed(delay), None, delay) for delay in range(MAX_DELAY + 1)),
         ("centred", checkpoint.model.centred_window, 0),
     )
     rows = []
@@ -81,6 +136,10 @@ def _estimation(checkpoint: "Checkpoint", dataset: "Dataset") -> None:
             rows.append((name, score_estimation(checkpoint, body, batches, window, delay)))
     print(f"Estimation, {sum(len(b.present) for b in batches)} held-out clips of 5.3 s\n")
     print(table(rows) + "\n", flush=True)
+
+
+def _delayed(delay: int) -> str:
+    return f"streaming, R={delay}" if delay else "streaming"
 
 
 def _generation(checkpoint: "Checkpoint", dataset: "Dataset", args: argparse.Namespace) -> None:

@@ -12,7 +12,8 @@ from genmo_rt.camera import Intrinsics
 from genmo_rt.checkpoint import Checkpoint
 from genmo_rt.clock import Tick, TickClock
 from genmo_rt.estimate import Estimator
-from genmo_rt.evaluate import evaluate, landmarks_cam, read_keypoints, read_reference, score
+from genmo_rt.evaluation.real import Footage, score_live, score_whole
+from genmo_rt.evaluation.recorded import read_keypoints, read_reference
 from genmo_rt.keypoints import Keypoints
 from genmo_rt.model import Model, ModelConfig
 from genmo_rt.motion import MOTION_WIDTH, Motion, MotionStats, mirror
@@ -112,17 +113,10 @@ def test_on_real_video_it_is_nearer_and_smoother_than_the_stream() -> None:
     reference = read_reference(LANDMARKS / "pose2sim_reference.npz", 1, size)
     seen_frames = read_keypoints(LANDMARKS / "pose2sim_cam02.npz")
     estimator = Estimator.load()
+    footage = Footage.of(seen_frames, reference)
     for camera in (reference.intrinsics, Intrinsics.default(*size)):
-        live, _ = evaluate(estimator, seen_frames, reference, camera)
-        clock, told = TickClock(), list[tuple[Tick, Keypoints | None]]()
-        for t, keypoints in seen_frames:
-            tick = clock.admit(round(t * 1e6))
-            assert tick is not None
-            told.append((tick, keypoints))
-        poses = whole_poses(estimator, told, camera)
-        truth = torch.from_numpy(reference.landmarks_cam)
-        found = torch.stack([landmarks_cam(pose, estimator.body) for pose in poses])
-        whole = score(found, truth[: len(found)], None, camera.matrix(torch.float64))
+        live = score_live(estimator, footage, camera)
+        whole = score_whole(estimator, footage, camera)
         assert whole.mpjpe < live.mpjpe
         assert whole.pa_mpjpe < live.pa_mpjpe
         assert whole.jitter < 0.6 * live.jitter

@@ -11,7 +11,7 @@ from genmo_rt.camera import Intrinsics
 from genmo_rt.clock import TickClock
 from genmo_rt.engine.folding import Precision, live_precision
 from genmo_rt.estimate import Estimator
-from genmo_rt.evaluate import read_keypoints
+from genmo_rt.evaluation.recorded import read_keypoints
 
 LANDMARKS = Path(__file__).parents[2] / "fixtures" / "landmarks" / "pose2sim_cam02.npz"
 
