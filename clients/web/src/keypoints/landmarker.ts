@@ -31,6 +31,7 @@ export class PictureLandmarker implements Landmarker<Picture> {
   private constructor(private readonly task: PoseLandmarker) {}
 
   static async open({ loader, binary, model }: Parts): Promise<PictureLandmarker> {
+    hushNativeLog();
     const task = await PoseLandmarker.createFromOptions(
       { wasmLoaderPath: loader, wasmBinaryPath: binary },
       { baseOptions: { modelAssetPath: model, delegate: "CPU" }, runningMode: "VIDEO" },
@@ -106,4 +107,16 @@ export class PictureLandmarker implements Landmarker<Picture> {
 export function sizeOf(picture: Picture): [width: number, height: number] {
   if ("displayWidth" in picture) return [picture.displayWidth, picture.displayHeight];
   return [picture.width, picture.height];
+}
+
+const NATIVE_CHATTER = /^(INFO: |[IW]\d{4} |Graph (successfully|finished))/;
+
+/** Leaves what MediaPipe's native log says without need out of the console; it has no switch. */
+function hushNativeLog(): void {
+  for (const level of ["log", "warn", "error"] as const) {
+    const write = console[level].bind(console);
+    console[level] = (...said: unknown[]) => {
+      if (!NATIVE_CHATTER.test(String(said[0]))) write(...said);
+    };
+  }
 }
