@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from genmo_rt.checkpoint import Checkpoint
+from genmo_rt.clock import Tick
 from genmo_rt.data.batch import TrainingBatch
 from genmo_rt.errors import InputError
-from genmo_rt.estimate import Estimator
+from genmo_rt.estimate import Estimator, StreamEstimator
 from genmo_rt.evaluation import occlusion
 from genmo_rt.evaluation.occlusion import (
     FIRST,
@@ -20,6 +21,7 @@ from genmo_rt.evaluation.occlusion import (
 from genmo_rt.keypoints import LANDMARK_NAMES, Keypoints
 from genmo_rt.model import Model, ModelConfig
 from genmo_rt.motion import MotionStats
+from genmo_rt.pose import Pose
 from genmo_rt.smpl import load_body
 from genmo_rt.training.validation import SCORED
 from tests.genmo_rt.tiny_batch import tiny_batch
@@ -93,20 +95,16 @@ def test_streams_are_the_same_until_landmarks_vanish(batch: TrainingBatch) -> No
 def test_hidden_landmarks_have_no_confidence(
     monkeypatch: pytest.MonkeyPatch, batch: TrainingBatch
 ) -> None:
-    estimator, told = _estimator(), list[Keypoints | None]()
-    stream = estimator.stream
+    told: list[Keypoints | None] = []
+    step = StreamEstimator.step
 
-    def watched(*args: object, **more: object) -> object:
-        one = stream(*args, **more)  # type: ignore[arg-type]
-        step = one.step
-        monkeypatch.setattr(
-            type(one), "step", lambda self, tick, seen: told.append(seen) or step(tick, seen)
-        )
-        return one
+    def watched(self: StreamEstimator, tick: Tick, seen: Keypoints | None) -> Pose | None:
+        told.append(seen)
+        return step(self, tick, seen)
 
-    monkeypatch.setattr(estimator, "stream", watched)
+    monkeypatch.setattr(StreamEstimator, "step", watched)
     hidden = BOTH_LEGS.hidden(np.random.default_rng(0))
-    occlusion._stream(estimator, batch, 0, hidden, BOTH_LEGS.frames)
+    occlusion._stream(_estimator(), batch, 0, hidden, BOTH_LEGS.frames)
     blind = [n for n, seen in enumerate(told) if seen is not None and not seen.confidence[25]]
     assert blind == list(range(FIRST, FIRST + BOTH_LEGS.frames))
     assert all(seen is None or seen.confidence[11] for seen in told)
