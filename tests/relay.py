@@ -49,14 +49,9 @@ class Relay:
         self.connections: list[Connection] = []
         self._target = port
         self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
         self._sockets: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
-
-    @property
-    def port(self) -> int:
-        """Where it listens."""
-        port: int = self._listener.getsockname()[1]
-        return port
 
     def websockets(self, path: str) -> list[Connection]:
         """The websockets whose path contains this."""

@@ -1,0 +1,60 @@
+"""The page with "keep my video on this device" on: poses come, and no media leaves the browser."""
+
+import json
+
+import httpx
+import psutil
+import pytest
+from playwright.sync_api import Browser
+
+from tests.clients.browsing import WAIT_MS, OpenedPage
+from tests.relay import TEXT, Relay, opcodes
+from tests.serving import ServerProcess
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+FRAME_BYTES = 8 << 10
+COUNT_PEERS = """
+    window.peers = 0;
+    const Peer = window.RTCPeerConnection;
+    window.RTCPeerConnection = class extends Peer {
+        constructor(...given) { super(...given); window.peers++; }
+    };
+"""
+
+
+def test_with_the_switch_on_no_media_leaves_the_browser(
+    live_server: ServerProcess, browser: Browser
+) -> None:
+    with Relay(live_server.port) as relay:
+        context = browser.new_context()
+        context.add_init_script(COUNT_PEERS)
+        opened = OpenedPage(context.new_page())
+        page = opened.page
+        page.goto(f"http://127.0.0.1:{relay.port}/?stream=private")
+        page.check("#private")
+        page.click("#start")
+        opened.wait(publish="live", stream_state="live", person="tracked")
+        opened.wait_for_poses(3)
+        page.wait_for_function("document.querySelector('#private-fps').dataset.fps > 0")
+        assert "fps here" in page.inner_text("#private-fps")
+        opened.screenshot("page-private-video")
+        stream = httpx.get(f"{live_server.url}/v1/streams/private", trust_env=False).json()
+        assert (stream["source"], stream["capture_clock"]) == ("keypoints", "sender")
+        assert page.evaluate("window.peers") == 0
+        assert list(psutil.Process(live_server.pid).net_connections(kind="udp")) == []
+        assert opened.complaints == []
+        page.uncheck("#private")  # and back: the same picture as video
+        page.wait_for_function("window.peers > 0", timeout=WAIT_MS)
+        context.close()
+    assert {request.split("/")[2] for request in opened.requests if "//" in request} == {
+        f"127.0.0.1:{relay.port}"
+    }
+    (connection,) = relay.websockets("/keypoints")
+    frames = connection.frames_up()
+    kinds = opcodes(frames)
+    assert kinds[TEXT] >= 5
+    assert set(kinds) <= {TEXT, 0x8, 0xA}  # text, a close, answers to the server's pings
+    assert max(len(frame.payload) for frame in frames) < FRAME_BYTES
+    messages = [json.loads(frame.payload) for frame in frames if frame.opcode == TEXT]
+    assert {message["type"] for message in messages} == {"keypoints", "ping"}
