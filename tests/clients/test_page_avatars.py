@@ -114,8 +114,7 @@ def test_a_vrm_avatar_takes_the_golden_poses(
     with served(body) as server:
         page = view(plain_browser, server)
         page.page.click("#look summary")
-        page.page.set_input_files("#avatar-file", avatar)
-        page.page.wait_for_selector("#avatar-name:has-text('boxes.vrm (VRM 1)')", timeout=WAIT_MS)
+        wear(page, avatar, "VRM 1")
         for name in EXPECTED["poses"]:
             joints = show(page, server, golden_pose(name))[7]
             wanted = np.array(EXPECTED["poses"][name]["values"]["smpl"]["joints"])
@@ -133,7 +132,7 @@ def test_left_and_right_of_an_avatar_are_the_persons_own(
     """In words, without a formula: a raised right hand is on the picture's left, and up."""
     with served(body) as server:
         page = view(plain_browser, server)
-        page.page.set_input_files("#avatar-file", avatar)
+        wear(page, avatar, "VRM 1")
         joints = show(page, server, golden_pose("right_hand_up"))[7]
         hand, other, head = (
             joints[JOINT_NAMES.index(n)] for n in ("right_wrist", "left_wrist", "head")
@@ -141,6 +140,23 @@ def test_left_and_right_of_an_avatar_are_the_persons_own(
         assert hand[1] > head[1]  # up
         assert hand[0] < head[0] < other[0]  # who faces the camera has their left at +x
         assert other[1] < head[1]
+
+
+def test_a_glb_with_smpl_bones_is_an_avatar_too(
+    plain_browser: Browser, body: Body, tmp_path: Path
+) -> None:
+    """The built-in body as a file; its limbs lie a few degrees from the golden skeleton's."""
+    path = tmp_path / "body.glb"
+    path.write_bytes(body_glb(body, torch.zeros(10)))
+    with served(body) as server:
+        page = view(plain_browser, server)
+        wear(page, path, "SMPL bones")
+        for name in ("right_hand_up", "turn_left"):
+            joints = show(page, server, golden_pose(name))[7]
+            wanted = np.array(EXPECTED["poses"][name]["values"]["smpl"]["joints"])
+            for start, end in LIMBS[:-1]:
+                assert angle(joints, wanted, start, end) < 8.0, f"{name}: {start} to {end}"
+        assert page.complaints == []
 
 
 def test_a_file_that_is_no_avatar_is_explained_and_the_body_stays(
@@ -204,6 +220,13 @@ def view(browser: Browser, server: PagePoses) -> OpenedPage:
     page = open_page(browser, f"http://127.0.0.1:{server.port}/?stream=cam&view=1")
     page.wait(connection="open", body="ready", stream_state="live")
     return page
+
+
+def wear(page: OpenedPage, avatar: Path, kind: str) -> None:
+    """Chooses an avatar and waits until the page says how it understood it."""
+    page.page.set_input_files("#avatar-file", avatar)
+    said = f"#avatar-name:has-text('{avatar.name} ({kind})')"
+    page.page.wait_for_selector(said, state="attached", timeout=WAIT_MS)
 
 
 def golden_pose(name: str) -> PoseMessage:

@@ -20,18 +20,12 @@ from tests.serving import ServerProcess
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture
-def walked(tmp_path: Path) -> Path:
-    """A folder with one take, two seconds of one walker."""
-    folder = tmp_path / "takes"
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A server with one take in its folder: two seconds of the walker of other tests."""
+    folder = tmp_path_factory.mktemp("takes")
     recorded.record_walk(folder, Estimator.load(), seconds=2.0)
-    return folder
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[ServerProcess]:
-    """A server that records into a folder of its own."""
-    with ServerProcess("--takes-dir", str(tmp_path / "takes")) as server:
+    with ServerProcess("--takes-dir", str(folder)) as server:
         yield server
 
 
@@ -39,6 +33,7 @@ def test_a_take_is_recorded_listed_renamed_and_deleted(
     server: ServerProcess, browser: Browser
 ) -> None:
     """The record button and the list say what the server has, at every step."""
+    before = takes(server)
     page = open_page(browser, f"{server.url}/?stream=room")
     page.wait(connection="open", body="ready")
     assert page.page.is_disabled("#record")
@@ -56,58 +51,62 @@ def test_a_take_is_recorded_listed_renamed_and_deleted(
     page.wait(publish="idle", stream_state="ended")
     assert page.page.is_disabled("#record")
 
-    recorded = takes(server)[0]
-    assert (recorded["recording"], recorded["ended"]) == (False, "stopped")
-    assert recorded["frames"] >= 10
-    assert page.page.locator("#take-list > li").count() == 1
-    page.page.click(".take summary")
-    rename(page, "walk about")
+    new = takes(server)[0]
+    assert (new["recording"], new["ended"], new["stream"]) == (False, "stopped", "room")
+    assert new["frames"] >= 10
+    assert page.page.locator("#take-list > li").count() == len(before) + 1
+    row = page.page.locator(f"[data-take='{new['id']}']")
+    row.locator("summary").click()
+    row.get_by_role("button", name="Rename").click()
+    row.get_by_label("New name").fill("walk about")
+    page.page.keyboard.press("Enter")
+    row.locator(".take-name:has-text('walk about')").wait_for(timeout=WAIT_MS)
     assert takes(server)[0]["name"] == "walk about"
-    page.page.get_by_role("button", name="Delete").click()
-    assert len(takes(server)) == 1  # it asks first
-    page.page.get_by_role("button", name="Delete for good?").click()
-    page.page.wait_for_selector("#take-empty:visible", timeout=WAIT_MS)
-    assert takes(server) == []
+    row.get_by_role("button", name="Delete").click()
+    assert len(takes(server)) == len(before) + 1  # it asks first
+    row.get_by_role("button", name="Delete for good?").click()
+    row.wait_for(state="detached", timeout=WAIT_MS)
+    assert takes(server) == before
     assert page.complaints == []
 
 
 def test_a_take_is_previewed_downloaded_solved_again_and_compared(
-    walked: Path, browser: Browser, tmp_path: Path
+    server: ServerProcess, browser: Browser, tmp_path: Path
 ) -> None:
-    """The walker of other tests, looked at without a camera."""
-    with ServerProcess("--takes-dir", str(walked)) as server:
-        page = open_page(browser, f"{server.url}/?stream=room")
-        page.wait(connection="open", body="ready")
-        page.page.click("#takes summary")
-        page.page.click(".take summary")
-        page.page.get_by_role("button", name="Preview").click()
-        wait_for_people(page, 1)
-        page.page.click("#player-toggle")
-        page.page.focus("#player-time")
-        page.page.keyboard.press("End")
-        page.page.wait_for_selector("#player-clock:has-text('2.0 / 2.0 s')", timeout=WAIT_MS)
-        at_end = hips(page)[0]
-        page.page.keyboard.press("Home")
-        page.page.wait_for_selector("#player-clock:has-text('0.0 / 2.0 s')", timeout=WAIT_MS)
-        page.page.wait_for_function(
-            "end => Math.hypot(...genmoInspect()[0].joints[0].map((v, i) => v - end[i])) > 0.3",
-            arg=at_end,
-            timeout=WAIT_MS,
-        )
-        check_downloads(page, tmp_path)
-        page.page.click("#player-close")
-        page.wait(preview="off")
+    """All that can be done with a take without a camera."""
+    page = open_page(browser, f"{server.url}/?stream=room")
+    page.wait(connection="open", body="ready")
+    row = page.page.locator(f"[data-take='{takes(server)[-1]['id']}']")
+    page.page.click("#takes summary")
+    row.locator("summary").click()
+    row.get_by_role("button", name="Preview").click()
+    wait_for_people(page, 1)
+    page.page.click("#player-toggle")
+    page.page.focus("#player-time")
+    page.page.keyboard.press("End")
+    page.page.wait_for_selector("#player-clock:has-text('2.0 / 2.0 s')", timeout=WAIT_MS)
+    at_end = hips(page)[0]
+    page.page.keyboard.press("Home")
+    page.page.wait_for_selector("#player-clock:has-text('0.0 / 2.0 s')", timeout=WAIT_MS)
+    page.page.wait_for_function(
+        "end => Math.hypot(...genmoInspect()[0].joints[0].map((v, i) => v - end[i])) > 0.3",
+        arg=at_end,
+        timeout=WAIT_MS,
+    )
+    check_downloads(page, tmp_path)
+    page.page.click("#player-close")
+    page.wait(preview="off")
 
-        page.page.get_by_role("button", name="Second solve").click()
-        page.page.get_by_role("button", name="Compare").click(timeout=WAIT_MS)
-        wait_for_people(page, 2)
-        page.screenshot("page-compared")
-        shown = page.page.locator("#player-people li").all_inner_texts()
-        assert shown == ["Live", "Second solve"]
-        live, second = hips(page)
-        assert second[0] - live[0] == pytest.approx(1.2, abs=0.3)  # side by side
-        assert page.page.locator(".take tbody tr").count() == 3
-        assert page.complaints == []
+    row.get_by_role("button", name="Second solve").click()
+    row.get_by_role("button", name="Compare").click(timeout=WAIT_MS)
+    wait_for_people(page, 2)
+    page.screenshot("page-compared")
+    shown = page.page.locator("#player-people li").all_inner_texts()
+    assert shown == ["Live", "Second solve"]
+    live, second = hips(page)
+    assert second[0] - live[0] == pytest.approx(1.2, abs=0.3)  # side by side
+    assert row.locator("tbody tr").count() == 3
+    assert page.complaints == []
 
 
 def test_outputs_are_added_shown_and_removed(server: ServerProcess, browser: Browser) -> None:
@@ -147,13 +146,6 @@ def test_outputs_are_added_shown_and_removed(server: ServerProcess, browser: Bro
     page.page.click("#sink-form button[type=submit]")
     page.page.wait_for_selector("#notice:visible", timeout=WAIT_MS)
     assert "expected e.g. 127.0.0.1" in page.page.inner_text("#notice")
-
-
-def rename(page: OpenedPage, name: str) -> None:
-    page.page.get_by_role("button", name="Rename").click()
-    page.page.fill(".rename input", name)
-    page.page.keyboard.press("Enter")
-    page.page.wait_for_selector(f".take-name:has-text('{name}')", timeout=WAIT_MS)
 
 
 def takes(server: ServerProcess) -> list[dict[str, Any]]:

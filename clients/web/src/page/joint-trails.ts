@@ -16,7 +16,7 @@ import {
 const JOINTS = [15, 20, 21, 10, 11];
 const KEPT_US = 2_000_000;
 const STEPS = 64; // a trail's corners; at 30 poses a second a little over two seconds
-const DOT_M = 0.022;
+const DOT_PX = 3;
 const JUMP_M = 0.6; // farther between two poses is no motion
 
 interface Corner {
@@ -42,7 +42,7 @@ export class JointTrails {
   private readonly line = new LineSegments(this.geometry, new LineBasicMaterial(this.look));
   private readonly dots = new Points(
     this.geometry,
-    new PointsMaterial({ ...this.look, size: DOT_M }),
+    new PointsMaterial({ ...this.look, size: DOT_PX, sizeAttenuation: false }),
   );
 
   constructor() {
@@ -102,7 +102,7 @@ export class JointTrails {
     const put = ({ at, us: then }: Corner) => {
       const fresh = 1 - (us - then) / KEPT_US;
       this.positions.setXYZ(vertex, at.x, at.y, at.z);
-      this.colours.setXYZW(vertex, this.css.r, this.css.g, this.css.b, fresh * fresh);
+      this.colours.setXYZW(vertex, this.css.r, this.css.g, this.css.b, fresh);
       vertex++;
     };
     for (const trail of this.corners)
