@@ -49,6 +49,9 @@ def add_server_flags(parser: argparse.ArgumentParser) -> None:
         help="publishers at once; one more gets 503 (4)",
     )
     flags.add_argument(
+        "--max-persons", type=int, metavar="N", default=none, help="people in one stream (4)"
+    )
+    flags.add_argument(
         "--max-viewers", type=int, metavar="N", default=none, help="viewers of one stream (64)"
     )
     flags.add_argument(

@@ -33,6 +33,7 @@ class ServerConfig:
         body: a user's SMPL .npz/.pkl instead of the built-in body.
         keypoints: MediaPipe model of the 2D stage, "full" or "lite".
         max_streams: live publishers at once; one more gets 503.
+        max_persons: people followed in one stream at once.
         max_viewers: viewers of one stream at once; one more is refused.
         ice_interfaces: addresses or interface names media may use; empty = all.
         udp_ports: (first, last) UDP port media may use; None = any.
@@ -56,6 +57,7 @@ class ServerConfig:
     body: Path | None = None
     keypoints: PoseModel = "full"
     max_streams: int = 4
+    max_persons: int = 4
     max_viewers: int = 64
     ice_interfaces: tuple[str, ...] = ()
     udp_ports: tuple[int, int] | None = None
@@ -85,6 +87,7 @@ class ServerConfig:
         models = get_args(PoseModel)
         _check("keypoints", self.keypoints, self.keypoints in models, " or ".join(models))
         _check("max_streams", self.max_streams, self.max_streams >= 1, "1 or more")
+        _check("max_persons", self.max_persons, 1 <= self.max_persons <= 16, "1..16")
         _check("max_viewers", self.max_viewers, self.max_viewers >= 1, "1 or more")
         _check("take_minutes", self.take_minutes, self.take_minutes >= 1, "1 or more")
         _check("take_megabytes", self.take_megabytes, self.take_megabytes >= 1, "1 or more")
@@ -197,7 +200,15 @@ def _is_whole(text: str) -> bool:
 
 
 _STRINGS = ("host", "device", "keypoints")
-_INTS = ("port", "gpu", "max_streams", "max_viewers", "take_minutes", "take_megabytes")
+_INTS = (
+    "port",
+    "gpu",
+    "max_streams",
+    "max_persons",
+    "max_viewers",
+    "take_minutes",
+    "take_megabytes",
+)
 _PATHS = ("checkpoint", "body", "tls_cert", "tls_key", "takes_dir")
 _LISTS = ("ice_interfaces", "ice_servers", "allowed_origins", "vmc", "vrchat", "zmq")
 

@@ -84,8 +84,7 @@ class Eye:
     async def release(self) -> None:
         if self._stage is not None:
             stage = self._stage
-            # after what it still works on; one that couldn't be made has nothing to close
-            self._thread.submit(lambda: stage.exception() or stage.result().close())
+            self._thread.submit(_close_made, stage)
         await asyncio.to_thread(self._thread.shutdown)
 
     async def close(self) -> None:
@@ -95,3 +94,9 @@ class Eye:
         if self._tap is not None:
             self._tap(frame)
         return stage.look(frame.image, frame.t_capture_us)
+
+
+def _close_made(stage: Future[KeypointStage]) -> None:
+    """Closes a stage after what it still works on; one that couldn't be made has nothing open."""
+    if stage.exception() is None:
+        stage.result().close()

@@ -18,7 +18,7 @@ from genmo_stream.config import ServerConfig
 from genmo_stream.errors import AddressTaken, ConfigError
 from genmo_stream.eye import FrameTap
 from genmo_stream.ice import MediaNetwork, ice_servers
-from genmo_stream.keypoints import KeypointStage, MediaPipeStage
+from genmo_stream.keypoints import KeypointStage, PeopleStage
 from genmo_stream.memory import settle, share_arenas
 from genmo_stream.page import WEB_ROOT
 from genmo_stream.sockets import ViewerSocket
@@ -27,7 +27,7 @@ from genmo_stream.streams import Streams
 MAX_WS_MESSAGE = 1 << 20  # bytes; what is over a route's own limit is answered with an error
 FAREWELL_S = 0.2  # viewers have this long to be told bye before sockets close
 GRACE_S = 3
-PLACES_PER_STREAM = 2  # in the engine: one live, one for a publisher who may come back
+PLACES_KEPT = 1  # in the engine, per stream: for those who may come back
 
 logger = logging.getLogger(__name__)
 
@@ -61,14 +61,16 @@ def make_streams(config: ServerConfig, *, tap: FrameTap | None = None) -> Stream
         config.checkpoint,
         device=device,
         body=load_body(config.body),
-        streams=PLACES_PER_STREAM * config.max_streams,
+        streams=(config.max_persons + PLACES_KEPT) * config.max_streams,
         precision=live_precision(device),
     )
 
     def make_stage() -> KeypointStage:
-        return MediaPipeStage(config.keypoints)
+        return PeopleStage(config.keypoints, limit=config.max_persons)
 
-    return Streams(estimator, make_stage, max_live=config.max_streams, tap=tap)
+    return Streams(
+        estimator, make_stage, max_live=config.max_streams, max_persons=config.max_persons, tap=tap
+    )
 
 
 def listen(config: ServerConfig) -> socket.socket:

@@ -1,16 +1,22 @@
-"""Which estimator a frame goes to: one person's at a time, all in the world of one camera."""
+"""Which estimator a frame's persons go to: one each, all in the world of one camera."""
 
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from genmo_rt.camera import Intrinsics
+from genmo_rt.clock import KEEP_S, MAX_CATCH_UP, Tick
+from genmo_rt.errors import EngineFull
 from genmo_rt.estimate import Estimator, StreamEstimator
+from genmo_rt.keypoints import Keypoints
+from genmo_rt.pose import Pose
 from genmo_rt.world import World
 from genmo_stream.seen import Seen
 from genmo_stream.tracking import Observation
 from genmo_stream.whip import PublishOptions
 
 ASPECT_TOLERANCE = 0.01  # encoders round sides to even numbers when they scale a picture
+FOCAL_TOLERANCE = 0.05  # a sender may refine what it knows of its camera
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,34 +25,75 @@ class Followed:
 
     Attributes:
         seen: the frame.
-        observation: the person in it.
+        persons: who is in it, oldest id first.
     """
 
     seen: Seen
-    observation: Observation
+    persons: tuple[Observation, ...]
+
+    def keypoints_of(self, person: int) -> Keypoints | None:
+        """What was seen of a person; None where nothing was."""
+        return next((p.keypoints for p in self.persons if p.person == person), None)
+
+
+@dataclass(slots=True)
+class Solver:
+    """One person's estimator.
+
+    Attributes:
+        person: whose.
+        estimator: in the stream's world.
+        last: the tick that it was advanced to; None before the first.
+        used_t: when the person was in the picture last, seconds.
+        afresh: the next tick doesn't go on from the last one, and the floor stays where it is.
+    """
+
+    person: int
+    estimator: StreamEstimator
+    last: Tick | None
+    used_t: float
+    afresh: bool
+
+    def advance(self, tick: Tick, keypoints: Keypoints | None) -> list[tuple[Pose, bool]]:
+        """As StreamEstimator.advance, ticks at which the person was away included; blocks."""
+        return self.estimator.advance(self._own(tick), keypoints)
+
+    def _own(self, tick: Tick) -> Tick:
+        """The tick as this person's estimator must take it: what it missed is its own matter.
+
+        The world is the stream's: no single person resets it.
+        """
+        last, self.last = self.last, tick
+        missed = 0 if last is None else tick.index - last.index - 1
+        set_back = last is not None and tick.restart
+        restart, self.afresh = self.afresh or set_back or missed > MAX_CATCH_UP, False
+        return replace(tick, missed=0 if restart else missed, restart=restart, reset=False)
+
+
+def advance_all(solvers: Sequence[Solver], followed: Followed) -> list[list[tuple[Pose, bool]]]:
+    """Every person's poses that come with a frame; blocks for some ms each."""
+    return [
+        solver.advance(followed.seen.tick, followed.keypoints_of(solver.person))
+        for solver in solvers
+    ]
 
 
 class Solvers:
-    """A stream's estimators, one after the other, and its world; event-loop only."""
+    """A stream's estimators and its world; event-loop only."""
 
     def __init__(self, estimator: Estimator) -> None:
         self._estimator = estimator
         self._options = PublishOptions()
-        self._solver: StreamEstimator | None = None
-        self._world: World | None = None  # handed from person to person
-        self._person: int | None = None  # whose pose the solver estimates
+        self._solvers: dict[int, Solver] = {}  # by person
+        self._world: World | None = None
         self._image_size = (0, 0)
+        self._intrinsics: Intrinsics | None = None  # as the sender gave them
         self._pending: deque[Followed] = deque()  # frames whose poses are still to come
 
     @property
-    def person(self) -> int | None:
-        """Whose poses the estimator gives now; None before anybody was seen."""
-        return self._person
-
-    @property
-    def solving(self) -> bool:
-        """Whether a person has a place in the engine."""
-        return self._solver is not None
+    def places(self) -> int:
+        """How many places in the engine its persons have, those away for a moment included."""
+        return len(self._solvers)
 
     def adopt(self, options: PublishOptions) -> None:
         """Takes over what a new publisher says about its camera."""
@@ -54,36 +101,57 @@ class Solvers:
         if options.fov != self._options.fov:
             self._world = None  # another camera, in another world
         if options != self._options:
-            self._end()
+            self._end(tuple(self._solvers))
         self._options = options
 
-    def of(self, followed: Followed) -> StreamEstimator:
-        """The estimator of who is seen; a new one for a new person or another camera.
+    def of(self, followed: Followed) -> list[Solver]:
+        """The estimators to advance with this frame: of all in it or in a pose still to come.
 
         Raises:
             EngineFull: there is no place for one more.
         """
-        seen, person = followed.seen, followed.observation.person
-        if self._solver is not None and self._turned(seen.image_size):
-            self._end()
-            self._world = None  # a turned phone is another camera
-        same = person is None or self._person is None or person == self._person
-        self._person = person or self._person
-        if self._solver is None or not same:
-            self._end()
-            self._image_size = seen.image_size
-            self._solver = self._estimator.stream(
-                seen.intrinsics or Intrinsics.of_picture(*seen.image_size, self._options.fov),
-                height_m=self._options.height_m,
-                delay=self._options.delay,
-                world=self._world,
-            )
-            self._world = self._solver.world
-        return self._solver
+        seen = followed.seen
+        if seen.tick.reset:
+            self._end(tuple(self._solvers))
+            self._world = None
+        if self._solvers and self._is_another_camera(seen):
+            self._end(tuple(self._solvers))
+            self._world = None  # a turned phone is another one
+        self._pending.append(followed)
+        t = seen.tick.t
+        self._end([s.person for s in self._solvers.values() if t - s.used_t > KEEP_S])
+        active = sorted({p.person for frame in self._pending for p in frame.persons})
+        others = any(person in self._solvers for person in active)
+        for person in active:
+            if person in self._solvers:
+                self._solvers[person].used_t = t
+        for observation in followed.persons:
+            if observation.person not in self._solvers:
+                self._place(observation, seen, beside_others=others)
+            elif observation.moved:
+                self._solvers[observation.person].afresh = True
+        return [self._solvers[person] for person in active if person in self._solvers]
+
+    def _place(self, newcomer: Observation, seen: Seen, *, beside_others: bool) -> None:
+        """Gives somebody an estimator; beside others, one who finds no place goes without."""
+        if newcomer.keypoints is None:
+            return
+        t = seen.tick.t
+        away = [solver for solver in self._solvers.values() if solver.used_t < t]
+        try:
+            estimator = self._start(seen)
+        except EngineFull:
+            if away:  # who is in the picture goes before who may come back
+                self._end([min(away, key=lambda solver: solver.used_t).person])
+            elif beside_others:
+                return
+            estimator = self._start(seen)
+        self._solvers[newcomer.person] = Solver(
+            newcomer.person, estimator, None, t, afresh=beside_others
+        )
 
     def due(self, followed: Followed) -> list[Followed]:
         """The frames whose poses come with this one: itself, or those `delay` ticks ago."""
-        self._pending.append(followed)
         last = followed.seen.tick.index - self._options.delay
         due = []
         while self._pending and self._pending[0].seen.tick.index <= last:
@@ -91,19 +159,35 @@ class Solvers:
         return due
 
     def forget(self) -> None:
-        """Drops the estimator with its world."""
-        self._end()
+        """Drops the estimators with their world."""
+        self._end(tuple(self._solvers))
         self._world = None
         self._pending.clear()
 
-    def _end(self) -> None:
-        """The person's place in the engine is free for another."""
-        if self._solver is not None:
-            self._solver.close()
-            self._solver = None
+    def _start(self, seen: Seen) -> StreamEstimator:
+        self._image_size, self._intrinsics = seen.image_size, seen.intrinsics
+        estimator = self._estimator.stream(
+            seen.intrinsics or Intrinsics.of_picture(*seen.image_size, self._options.fov),
+            height_m=self._options.height_m,
+            delay=self._options.delay,
+            world=self._world,
+        )
+        self._world = estimator.world
+        return estimator
 
-    def _turned(self, image_size: tuple[int, int]) -> bool:
-        """Whether the picture's proportions are others than the solver's."""
-        width, height = image_size
+    def _end(self, persons: Iterable[int]) -> None:
+        """These persons' places in the engine are free for others."""
+        for person in persons:
+            self._solvers.pop(person).estimator.close()
+
+    def _is_another_camera(self, seen: Seen) -> bool:
+        """Whether the picture's proportions or its focal length are others than the world's."""
+        width, height = seen.image_size
         known_width, known_height = self._image_size
-        return abs(width * known_height / (height * known_width) - 1) > ASPECT_TOLERANCE
+        turned = abs(width * known_height / (height * known_width) - 1) > ASPECT_TOLERANCE
+        if turned or (seen.intrinsics is None) != (self._intrinsics is None):
+            return True
+        if seen.intrinsics is None or self._intrinsics is None:
+            return False
+        focal, known_focal = seen.intrinsics.fx / width, self._intrinsics.fx / known_width
+        return abs(focal / known_focal - 1) > FOCAL_TOLERANCE

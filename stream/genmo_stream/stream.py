@@ -7,13 +7,13 @@ estimators work on this one; frames that come meanwhile wait in the source, wher
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 
 from genmo_rt.clock import KEEP_S, Tick, TickClock
-from genmo_rt.estimate import Estimator, StreamEstimator
+from genmo_rt.estimate import Estimator
 from genmo_rt.pose import Pose
 from genmo_stream.eye import Eye, FrameTap
 from genmo_stream.frame import CaptureClock
@@ -23,10 +23,10 @@ from genmo_stream.keypoints import KeypointStage
 from genmo_stream.ledger import Ledger, Rate
 from genmo_stream.listener import SightedPerson, Sighting, Solved
 from genmo_stream.memory import trim
-from genmo_stream.seen import SeenSource, SourceKind
-from genmo_stream.solvers import Followed, Solvers
+from genmo_stream.seen import Seen, SeenSource, SourceKind
+from genmo_stream.solvers import Followed, Solver, Solvers, advance_all
 from genmo_stream.subjects import Subjects
-from genmo_stream.tracking import PersonState, PersonTracker
+from genmo_stream.tracking import MAX_PERSONS, PersonState, PersonTracker
 from genmo_stream.whip import PublishOptions
 from genmo_stream.wire import (
     ErrorMessage,
@@ -42,6 +42,9 @@ from genmo_stream.wire import (
 STALL_S = 3.0  # without media for this long a stream is stalled
 
 logger = logging.getLogger(__name__)
+
+Posed = Mapping[int, tuple[Solver, Pose]]
+"""The poses of one frame by person, each with whose estimator gave it."""
 
 
 class Stream:
@@ -62,6 +65,7 @@ class Stream:
         estimator: Estimator,
         make_stage: Callable[[], KeypointStage],
         *,
+        max_persons: int = MAX_PERSONS,
         tap: FrameTap | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -72,6 +76,7 @@ class Stream:
             hub: its viewers.
             estimator: weights and body.
             make_stage: makes a 2D stage for each publisher; called in that stage's thread.
+            max_persons: in the picture at once; more aren't followed.
             tap: sees every frame that is used.
             clock: seconds, steady; the same that sources use.
         """
@@ -84,7 +89,7 @@ class Stream:
         self._tap = tap
         self._now = clock
         self._clock = TickClock()
-        self._tracker = PersonTracker()
+        self._tracker = PersonTracker(max_persons)
         self._source: SeenSource | None = None
         self._tasks: set[asyncio.Task[None]] = set()  # of this publisher, and of one that ends
         self._turn = asyncio.Lock()  # held by the publisher that is served
@@ -110,9 +115,9 @@ class Stream:
         return len(self.subjects)
 
     @property
-    def solving(self) -> bool:
-        """Whether it holds a place in the engine, live or for a publisher who may come back."""
-        return self._solvers.solving
+    def places(self) -> int:
+        """Places it holds in the engine, live or for those who may come back."""
+        return self._solvers.places
 
     @property
     def idle(self) -> bool:
@@ -159,7 +164,7 @@ class Stream:
         task.add_done_callback(self._tasks.discard)
 
     def forget(self) -> None:
-        """Drops the person and the world: nobody comes back to them."""
+        """Drops the persons and the world: nobody comes back to them."""
         self._solvers.forget()
 
     async def close(self) -> None:
@@ -229,10 +234,7 @@ class Stream:
         with suppress(SourceEnded):
             while True:
                 seen = await source.next(self._admit)
-                people = seen.people
-                keypoints = people[0].keypoints if people else None
-                observation = self._tracker.update(keypoints, seen.tick.t)
-                followed = Followed(seen, observation)
+                followed = Followed(seen, self._tracker.update(seen.people, seen.tick.t))
                 self.hub.note(_sighting(followed, options))
                 await handoff.put(followed)
 
@@ -246,48 +248,41 @@ class Stream:
         return tick
 
     async def _estimate(self, handoff: asyncio.Queue[Followed], mind: ThreadPoolExecutor) -> None:
-        """Keypoints → poses → viewers."""
+        """Persons → poses → viewers."""
         loop = asyncio.get_running_loop()
         while True:
             followed = await handoff.get()
-            seen = followed.seen
             try:
-                solver = self._solvers.of(followed)
+                solvers = self._solvers.of(followed)
                 started = time.perf_counter()
-                poses = await loop.run_in_executor(
-                    mind, solver.advance, seen.tick, followed.observation.keypoints
-                )
+                solved = await loop.run_in_executor(mind, advance_all, solvers, followed)
                 model_ms = (time.perf_counter() - started) * 1e3
-                for pose, framed in poses:
-                    self.hub.note(_solved(followed, solver, self._solvers.person, pose, framed))
-                by_time = {pose.t: pose for pose, _ in poses}
+                for solver, poses in zip(solvers, solved, strict=True):
+                    for pose, framed in poses:
+                        self.hub.note(_solved(followed.seen, solver, pose, framed))
                 for due in self._solvers.due(followed):
-                    self._publish(due, solver, by_time.get(due.seen.tick.t), model_ms)
+                    self._publish(due, _posed(due, solvers, solved), model_ms)
             finally:
                 handoff.task_done()
 
-    def _publish(
-        self, followed: Followed, solver: StreamEstimator, pose: Pose | None, model_ms: float
-    ) -> None:
-        seen, observation = followed.seen, followed.observation
-        persons: tuple[PosePerson, ...] = ()
-        flags = PoseFlag.NONE
-        if observation.person is None or pose is not None:
-            self.subjects.update(observation.person, solver)
-        if observation.person is not None and pose is not None:
-            person = PosePerson.from_pose(
-                observation.person, observation.state, pose, observation.keypoints
-            )
-            persons = (person,)
-            if observation.state is PersonState.WARMUP:
-                flags = PoseFlag.WARMUP
+    def _publish(self, followed: Followed, posed: Posed, model_ms: float) -> None:
+        seen = followed.seen
+        there = {p.person for p in followed.persons}
+        bodies = {person: solver.estimator for person, (solver, _) in posed.items()}
+        self.subjects.update(there, bodies)
+        persons = tuple(
+            PosePerson.from_pose(p.person, p.state, posed[p.person][1], p.keypoints)
+            for p in followed.persons
+            if p.person in posed
+        )
+        warming_up = bool(persons) and all(p.state == PersonState.WARMUP for p in persons)
         self.hub.publish(
             PoseMessage(
                 frame=seen.number,
                 t_capture_us=seen.t_capture_us,
                 persons=persons,
                 stages=Stages(seen.decode_ms, seen.keypoints_ms, model_ms),
-                flags=flags,
+                flags=PoseFlag.WARMUP if warming_up else PoseFlag.NONE,
             )
         )
         self._fps_out.tick()
@@ -295,11 +290,20 @@ class Stream:
         self.ledger.add(seen.decode_ms, seen.keypoints_ms, model_ms, total_ms)
 
 
+def _posed(
+    due: Followed, solvers: Sequence[Solver], solved: Sequence[Sequence[tuple[Pose, bool]]]
+) -> Posed:
+    """The poses that belong to a frame, by person."""
+    return {
+        solver.person: (solver, pose)
+        for solver, poses in zip(solvers, solved, strict=True)
+        for pose, _ in poses
+        if pose.t == due.seen.tick.t
+    }
+
+
 def _sighting(followed: Followed, options: PublishOptions) -> Sighting:
-    seen, observation = followed.seen, followed.observation
-    persons: tuple[SightedPerson, ...] = ()
-    if observation.person is not None:
-        persons = (SightedPerson(observation.person, observation.state, observation.keypoints),)
+    seen = followed.seen
     return Sighting(
         number=seen.number,
         t_capture_us=seen.t_capture_us,
@@ -308,18 +312,15 @@ def _sighting(followed: Followed, options: PublishOptions) -> Sighting:
         fov=options.fov,
         height_m=options.height_m,
         delay=options.delay,
-        persons=persons,
+        persons=tuple(SightedPerson(p.person, p.state, p.keypoints) for p in followed.persons),
     )
 
 
-def _solved(
-    followed: Followed, solver: StreamEstimator, person: int | None, pose: Pose, framed: bool
-) -> Solved:
-    seen = followed.seen
+def _solved(seen: Seen, solver: Solver, pose: Pose, framed: bool) -> Solved:
     return Solved(
-        person=person or 0,
+        person=solver.person,
         t_capture_us=seen.t_capture_us + round((pose.t - seen.tick.t) * 1e6),
         framed=framed,
         pose=pose,
-        rest_joints=solver.rest_joints,
+        rest_joints=solver.estimator.rest_joints,
     )

@@ -14,6 +14,7 @@ from genmo_stream.keypoints import KeypointStage
 from genmo_stream.listener import StreamListener
 from genmo_stream.seen import SeenSource
 from genmo_stream.stream import Stream
+from genmo_stream.tracking import MAX_PERSONS
 from genmo_stream.whip import PublishOptions
 
 RETRY_AFTER_S = 5
@@ -33,10 +34,12 @@ class Streams:
         make_stage: Callable[[], KeypointStage],
         *,
         max_live: int,
+        max_persons: int = MAX_PERSONS,
         tap: FrameTap | None = None,
     ) -> None:
         self.estimator = estimator
         self.max_live = max_live
+        self._max_persons = max_persons
         self._make_stage = make_stage
         self._tap = tap
         self._streams: dict[str, Stream] = {}
@@ -86,7 +89,7 @@ class Streams:
                 retry_after_s=RETRY_AFTER_S,
             )
         slots = self.estimator.engine.figures.slots
-        kept = sum(stream.live or stream.solving for stream in self if stream.name != name)
+        kept = sum(max(stream.live, stream.places) for stream in self if stream.name != name)
         if kept >= slots:
             raise ServerFull(
                 f"the model's {slots} places are taken, some by streams that ended just now; "
@@ -112,7 +115,14 @@ class Streams:
         stream = self._streams.get(name)
         if stream is None:
             hub = Hub(name, server=self.server, listeners=self._listeners)
-            stream = Stream(name, hub, self.estimator, self._make_stage, tap=self._tap)
+            stream = Stream(
+                name,
+                hub,
+                self.estimator,
+                self._make_stage,
+                max_persons=self._max_persons,
+                tap=self._tap,
+            )
             self._streams[name] = stream
         stream.touch()
         return stream

@@ -1,7 +1,7 @@
 """Tells viewers of a stream's persons and their bones: enter, update, leave."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Literal
 
@@ -32,25 +32,29 @@ class Subjects:
         self._clock = clock
         self._rev = 0
         self._told: dict[int, Subject] = {}
-        self._told_at = 0.0
+        self._told_at: dict[int, float] = {}
 
     def __len__(self) -> int:
         return len(self._told)
 
-    def update(self, person: int | None, estimator: StreamEstimator) -> None:
-        """Announces who is in the picture now (None: nobody), with the body's running shape."""
-        for gone in [known for known in self._told if known != person]:
+    def update(self, there: Collection[int], bodies: Mapping[int, StreamEstimator]) -> None:
+        """Tells who came, left or has another body now.
+
+        Args:
+            there: everybody in the picture.
+            bodies: the running shapes of those who have poses; others are told of later.
+        """
+        for gone in [known for known in self._told if known not in there]:
             self._leave(gone)
-        if person is None:
-            return
-        offsets = bone_offsets(estimator.rest_joints)
-        known = self._told.get(person)
-        if known is None:
-            self._tell(person, "enter", estimator, offsets)
-        elif self._clock() - self._told_at >= UPDATE_PERIOD_S:
-            moved = np.linalg.norm(offsets - known.offsets, axis=1).max()
-            if moved > BONE_CHANGE_M:
-                self._tell(person, "update", estimator, offsets)
+        for person, estimator in sorted(bodies.items()):
+            offsets = bone_offsets(estimator.rest_joints)
+            known = self._told.get(person)
+            if known is None:
+                self._tell(person, "enter", estimator, offsets)
+            elif self._clock() - self._told_at[person] >= UPDATE_PERIOD_S:
+                moved = np.linalg.norm(offsets - known.offsets, axis=1).max()
+                if moved > BONE_CHANGE_M:
+                    self._tell(person, "update", estimator, offsets)
 
     def clear(self) -> None:
         """Everyone leaves: the stream ended."""
@@ -64,8 +68,7 @@ class Subjects:
         estimator: StreamEstimator,
         offsets: Floats,
     ) -> None:
-        self._rev += 1
-        self._told_at = self._clock()
+        self._told_at[person] = self._clock()
         shape = estimator.shape
         subject = Subject(
             person=person,
@@ -77,8 +80,18 @@ class Subjects:
             offsets=offsets,
         )
         self._told[person] = subject
-        self._hub.set_skeleton(Skeleton(rev=self._rev, offsets=offsets))
+        if person == min(self._told):
+            self._tell_skeleton()
         self._hub.set_subject(subject)
 
     def _leave(self, person: int) -> None:
+        was_oldest = person == min(self._told)
+        self._told_at.pop(person)
         self._hub.set_subject(replace(self._told.pop(person), state="leave"))
+        if was_oldest and self._told:
+            self._tell_skeleton()
+
+    def _tell_skeleton(self) -> None:
+        """The stream's skeleton is the oldest person's; everybody's bones are in `subject`."""
+        self._rev += 1
+        self._hub.set_skeleton(Skeleton(self._rev, self._told[min(self._told)].offsets))

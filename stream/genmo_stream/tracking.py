@@ -1,41 +1,52 @@
-"""Who is in the picture: stable ids and states for the person that the 2D stage sees.
+"""Who is in the picture: stable ids and states for the people that the 2D stage sees.
 
-One person for now. Their id outlives being hidden or away; a clearly different person gets a
-new one. Time is passed in: nothing here knows a clock.
+Ids outlive being hidden or away; a clearly different person gets a new one, and so does a
+doubtful one: ids are never swapped silently. Time is passed in: nothing here knows a clock.
 
 - warmup: the first WARMUP_S seconds of a person who came in.
 - tracked: seen.
 - occluded: seen but mostly hidden, or not seen for up to BRIDGE_S (the estimator goes on alone).
-- lost: not seen for longer; nobody is in the picture. Whoever comes in within RESUME_S of the
-  last sight gets the id back, after that a new id is given.
+- lost: not seen for longer. Whoever comes in within RESUME_S of the last sight and can only be
+  them gets the id back.
 
-Somebody else is seen when the torso jumps by more than MAX_JUMP of its size, or grows or shrinks
-by more than MAX_GROWTH, from one sight to the next (the longer between, the more is allowed): the
-2D stage has let go of one person and found another, who gets a new id, or the last one's who left
-when found in the same place.
+Each frame's people are assigned to those known by the least cost in place, pose and clothes.
+Where another assignment is nearly as cheap two people have met: once they are apart, clothes must
+tell that the ids are right (or the other way round: then they go back); if clothes can't, both
+get new ids.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
 
 from genmo_rt.clock import KEEP_S
 from genmo_rt.keypoints import Keypoints
-from genmo_stream.keypoints.measure import shoulder_centre, torso_size
+from genmo_stream.seen import SeenPerson
+from genmo_stream.track import Form, Track
 
 WARMUP_S = 0.15
 BRIDGE_S = 1.0
 RESUME_S = KEEP_S
+MAX_PERSONS = 4
 
-BODY = (11, 12, 23, 24, 25, 26, 27, 28)  # shoulders, hips, knees, ankles
+SEEN_LANDMARKS = (11, 12, 23, 24, 25, 26, 27, 28)  # shoulders, hips, knees, ankles
 SEEN_CONFIDENCE = 0.5  # a landmark seen, rather than guessed
-MIN_SEEN = 2  # of BODY, or the person is mostly hidden: a head and shoulders are enough
-MAX_JUMP = 2.5  # torsos, at once ...
-JUMP_PER_S = 6.0  # ... and more per second between two sights
-MAX_GROWTH = 2.0  # at once ...
-GROWTH_PER_S = 2.0  # ... and more per second between two sights
+MIN_SEEN = 2  # of them, or the person is mostly hidden: a head and shoulders are enough
+
+Costs = NDArray[np.float64]
+
+IMPOSSIBLE = 1e6
+DOUBT = 0.8  # of cost: an assignment that is better by less than this is doubtful
+SETTLE_S = 0.3  # apart, before two who met are told apart by their clothes ...
+GIVE_UP_S = 1.0  # ... and after so long without an answer they get new ids
+TELLING = 0.12  # difference of clothes' distances that tells two people apart
+OTHER_CLOTHES = 0.5  # at this distance nobody who was away is taken for the same person
+JUST_NOW_S = 0.15  # whoever was seen so lately counts as seen
+LONG_GAP_S = 0.5  # who wasn't seen for longer than that must be recognised, not followed
 
 
 class PersonState(IntEnum):
@@ -50,117 +61,178 @@ class PersonState(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """Who is in one frame.
+    """One person who is in one frame.
 
     Attributes:
-        person: id, counted from 1; None when nobody is in the picture.
-        state: LOST exactly when person is None.
-        keypoints: the landmarks seen, None while the person is bridged or away.
-        entered: person comes into the picture with this frame (new, or back after being lost).
-        left: id of the person who left it with this frame, None if nobody did.
-    """
-
-    person: int | None
-    state: PersonState
-    keypoints: Keypoints | None
-    entered: bool
-    left: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Track:
-    """A person, with the time and landmarks of the last sight.
-
-    Attributes:
-        person: their id.
-        since: time at which they came in.
-        seen: time of the last sight.
-        keypoints: the landmarks then.
+        person: id, counted from 1.
+        state: never LOST: who is lost isn't observed.
+        keypoints: the landmarks seen, None while the person is bridged.
+        moved: somebody else was taken for them until now: their path doesn't go on from there.
     """
 
     person: int
-    since: float
-    seen: float
-    keypoints: Keypoints
-
-    def could_be(self, keypoints: Keypoints, t: float) -> bool:
-        """Tells whether these landmarks can be the same person, as far as place and size go."""
-        gap = t - self.seen
-        centre, torso = _place(keypoints)
-        last_centre, last_torso = _place(self.keypoints)
-        jump = np.linalg.norm(centre - last_centre)
-        growth = max(torso / last_torso, last_torso / torso)
-        return bool(
-            jump <= (MAX_JUMP + JUMP_PER_S * gap) * max(torso, last_torso)
-            and growth <= MAX_GROWTH + GROWTH_PER_S * gap
-        )
+    state: PersonState
+    keypoints: Keypoints | None
+    moved: bool = False
 
 
 class PersonTracker:
-    """Turns the 2D stage's landmarks, frame by frame, into a person with an id and a state."""
+    """Turns the 2D stage's landmarks, frame by frame, into persons with ids and states."""
 
-    def __init__(self) -> None:
-        self._present: _Track | None = None
-        self._away: _Track | None = None
+    def __init__(self, limit: int = MAX_PERSONS) -> None:
+        """Knows nobody yet; at most `limit` are in the picture at once."""
+        self._limit = limit
+        self._tracks: list[Track] = []
         self._ids_given = 0
+        self._moved: set[int] = set()  # in the newest frame
+        self._forms: list[Form] = []  # of the newest frame
 
-    def update(self, keypoints: Keypoints | None, t: float) -> Observation:
-        """Takes what the 2D stage saw in the next frame.
+    def update(self, people: Sequence[SeenPerson], t: float) -> tuple[Observation, ...]:
+        """Takes who was seen in the next frame.
 
         Args:
-            keypoints: the landmarks of the person seen, None when nobody was.
+            people: everybody seen, in any order.
             t: the frame's capture time in seconds; grows from call to call.
+        Returns:
+            Everybody in the picture, oldest id first.
         """
-        if keypoints is None:
-            return self._unseen(t)
-        return self._seen(keypoints, t)
+        self._tracks = [track for track in self._tracks if t - track.seen_at <= RESUME_S]
+        forms = [Form.of(person) for person in people]
+        assigned = self._assign(forms, t)
+        for track, form in assigned:
+            if not track.present:
+                track.present, track.since = True, t
+            alone = not any(form.near(other) for other in forms if other is not form)
+            track.follow(form, t, alone=alone)
+        for track in self._tracks:
+            track.present = track.present and t - track.seen_at <= BRIDGE_S
+        known = {id(form) for _, form in assigned}
+        self._welcome([form for form in forms if id(form) not in known], t)
+        self._moved = set()
+        self._tell_apart(t)
+        present = sorted((x for x in self._tracks if x.present), key=lambda x: x.person)
+        return tuple(_observation(x, t, moved=x.person in self._moved) for x in present)
 
-    def _unseen(self, t: float) -> Observation:
-        track = self._present
-        if track is not None and t - track.seen <= BRIDGE_S:
-            return Observation(track.person, PersonState.OCCLUDED, None, entered=False, left=None)
-        self._present, self._away = None, track or self._away
-        left = None if track is None else track.person
-        return Observation(None, PersonState.LOST, None, entered=False, left=left)
+    def _assign(self, forms: list[Form], t: float) -> list[tuple[Track, Form]]:
+        """Who of the known is who of the seen, at the least cost; the doubtful are noted."""
+        tracks, self._forms = self._tracks, forms
+        if not tracks or not forms:
+            return []
+        costs = np.array([[self._cost(track, form, t) for form in forms] for track in tracks])
+        pairs = [
+            (int(i), int(j))
+            for i, j in zip(*linear_sum_assignment(costs), strict=True)
+            if costs[i, j] < IMPOSSIBLE
+        ]
+        return [
+            (tracks[i], forms[j]) for i, j in pairs if not self._is_doubtful(i, j, pairs, costs, t)
+        ]
 
-    def _seen(self, keypoints: Keypoints, t: float) -> Observation:
-        track = self._present
-        stays = track is not None and t - track.seen <= RESUME_S and track.could_be(keypoints, t)
-        if track is not None and stays:
-            self._present = replace(track, seen=t, keypoints=keypoints)
-        else:
-            self._present = _Track(self._id_of_newcomer(keypoints, t), t, t, keypoints)
-            self._away = track
-        left = None if track is None or stays else track.person
-        return Observation(
-            self._present.person, self._state(keypoints, t), keypoints, not stays, left
-        )
+    def _cost(self, track: Track, form: Form, t: float) -> float:
+        """What speaks against it; IMPOSSIBLE when they can't be the same."""
+        cost = track.cost(form, t)
+        other_clothes = track.clothes_distance(form) > OTHER_CLOTHES
+        if track.could_be(form, t):
+            follows = t - track.seen_at <= LONG_GAP_S and track.place_cost(form, t) <= 1.0
+            return IMPOSSIBLE if other_clothes and not follows else cost
+        others = any(other.present for other in self._tracks if other is not track)
+        came_back = not track.present and not others and not other_clothes
+        return cost if came_back else IMPOSSIBLE
 
-    def _id_of_newcomer(self, keypoints: Keypoints, t: float) -> int:
-        """The id of who is away, if this can be them, else a new one."""
-        away = self._away
-        if away is not None and t - away.seen <= RESUME_S:
-            replaces_somebody = self._present is not None
-            if not replaces_somebody or away.could_be(keypoints, t):
-                return away.person
+    def _is_doubtful(
+        self, i: int, j: int, pairs: list[tuple[int, int]], costs: Costs, t: float
+    ) -> bool:
+        """Notes who could be this one nearly as well; tells whether to take them for a new person.
+
+        Who was followed all along has only those for rivals who are seen, too, or whose clothes
+        these rather are. Who comes back has everybody who is away.
+        """
+        track, taken = self._tracks[i], dict(pairs)
+        clothes = track.clothes_distance(self._forms[j])
+        comes_back = t - track.seen_at > LONG_GAP_S
+        doubtful = False
+        for k, other in enumerate(self._tracks):
+            if k == i or costs[k, j] >= IMPOSSIBLE:
+                continue
+            if not comes_back and t - other.seen_at > JUST_NOW_S:
+                is_rival = other.clothes_distance(self._forms[j]) + TELLING < clothes
+            else:
+                now = costs[i, j] + (costs[k, taken[k]] if k in taken else 0.0)
+                swapped = costs[k, j] + (costs[i, taken[k]] if k in taken else 0.0)
+                is_rival = swapped - now < DOUBT
+            if is_rival and not comes_back:
+                track.meet(other)
+            doubtful |= is_rival
+        return doubtful and comes_back
+
+    def _welcome(self, forms: list[Form], t: float) -> None:
+        """New people, as far as there is room."""
+        room = self._limit - sum(track.present for track in self._tracks)
+        for form in forms[: max(room, 0)]:
+            self._tracks.append(Track(self._new_id(), t, t, form, form.seen.colours))
+
+    def _new_id(self) -> int:
         self._ids_given += 1
         return self._ids_given
 
-    def _state(self, keypoints: Keypoints, t: float) -> PersonState:
-        assert self._present is not None  # only asked about a person just seen
-        if t - self._present.since < WARMUP_S:
-            return PersonState.WARMUP
-        return PersonState.OCCLUDED if _is_mostly_hidden(keypoints) else PersonState.TRACKED
+    def _tell_apart(self, t: float) -> None:
+        """Settles who is who among those who met and are apart again."""
+        by_id = {track.person: track for track in self._tracks}
+        for track in tuple(self._tracks):
+            if not track.met or track.apart_s < SETTLE_S or track.seen_at < t:
+                continue
+            others = [by_id[person] for person in track.met if person in by_id]
+            waiting = [o for o in others if o.seen_at == t and o.apart_s < SETTLE_S]
+            if waiting and track.apart_s < GIVE_UP_S:
+                continue
+            own = track.looks_like(track)
+            rather = min(others, key=track.looks_like, default=None)
+            if rather is None or track.looks_like(rather) - own > TELLING:
+                self._settle(track)
+            elif own - track.looks_like(rather) > TELLING:
+                self._exchange(track, rather)
+            elif track.apart_s >= GIVE_UP_S or track.clothes is None:
+                self._retire([track, *others], t)
+
+    def _settle(self, track: Track) -> None:
+        """Nobody is mixed up with this one any more."""
+        for other in self._tracks:
+            other.met.discard(track.person)
+            if not other.met:
+                other.settle()
+        track.settle()
+
+    def _retire(self, mixed: list[Track], t: float) -> None:
+        """Which of these is which can't be told: who is seen gets a new id, the others are gone."""
+        for track in mixed:
+            self._settle(track)
+            if track.seen_at == t:
+                track.person, track.since = self._new_id(), t
+                track.clothes = track.form.seen.colours
+            else:
+                self._tracks.remove(track)
+
+    def _exchange(self, one: Track, other: Track) -> None:
+        """The two were taken for each other: ids and clothes go back to their owners."""
+        one.person, other.person = other.person, one.person
+        one.clothes, other.clothes = other.clothes, one.clothes
+        self._settle(one)
+        self._settle(other)
+        self._moved |= {one.person, other.person}
 
 
-def _place(keypoints: Keypoints) -> tuple[NDArray[np.floating], float]:
-    """Shoulder centre and torso size, as shares of the picture's longer edge."""
-    edge = max(keypoints.image_size)  # a sender may change its resolution at any time
-    return shoulder_centre(keypoints.pixels) / edge, torso_size(keypoints.pixels) / edge
+def _observation(track: Track, t: float, *, moved: bool) -> Observation:
+    if track.seen_at < t:
+        return Observation(track.person, PersonState.OCCLUDED, None, moved)
+    keypoints = track.form.keypoints
+    state = PersonState.OCCLUDED if _is_mostly_hidden(keypoints) else PersonState.TRACKED
+    if t - track.since < WARMUP_S:
+        state = PersonState.WARMUP
+    return Observation(track.person, state, keypoints, moved)
 
 
 def _is_mostly_hidden(keypoints: Keypoints) -> bool:
-    body = keypoints.pixels[list(BODY)]
+    body = keypoints.pixels[list(SEEN_LANDMARKS)]
     inside = ((body >= 0) & (body <= keypoints.image_size)).all(axis=1)
-    seen = inside & (keypoints.confidence[list(BODY)] >= SEEN_CONFIDENCE)
+    seen = inside & (keypoints.confidence[list(SEEN_LANDMARKS)] >= SEEN_CONFIDENCE)
     return int(seen.sum()) < MIN_SEEN

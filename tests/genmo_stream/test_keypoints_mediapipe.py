@@ -20,8 +20,8 @@ from genmo_stream.frame import Frame
 from genmo_stream.keypoints import MediaPipeStage
 from genmo_stream.keypoints.landmarker import Landmarker, PrivateOptions, quiet_stderr
 from genmo_stream.keypoints.measure import box_size
-from genmo_stream.keypoints.mediapipe import EAGER_LOOKS
 from genmo_stream.keypoints.offline import watch_video
+from genmo_stream.keypoints.search import EAGER_LOOKS
 from genmo_stream.video import read_video
 
 VIDEO = Path(__file__).parents[1] / "fixtures" / "video"

@@ -8,7 +8,7 @@ import torch
 
 from genmo_rt.camera import Intrinsics
 from genmo_rt.checkpoint import Checkpoint
-from genmo_rt.clock import Tick
+from genmo_rt.clock import TICK_HZ, Tick
 from genmo_rt.device import DeviceFigures
 from genmo_rt.engine.engine import Engine
 from genmo_rt.estimate import Estimator
@@ -36,27 +36,63 @@ def make_estimator(slots: int) -> Estimator:
     return Estimator(checkpoint, load_body(), Engine(model, slots=slots))
 
 
-def person(number: int, size: tuple[int, int] = (1280, 720)) -> Followed:
-    tick = Tick(0, 0.0, 0, restart=True, reset=True)
-    observation = Observation(number, PersonState.TRACKED, seen(0), entered=False, left=None)
-    return Followed(Seen(0, 0, 0.0, 0.0, size, tick, ()), observation)
+def frame(*persons: int, size: tuple[int, int] = (1280, 720), index: int = 0) -> Followed:
+    """A frame with these persons in it."""
+    tick = Tick(index, index / TICK_HZ, 0, restart=False, reset=False)
+    there = tuple(Observation(person, PersonState.TRACKED, seen(0)) for person in persons)
+    return Followed(Seen(0, 0, 0.0, 0.0, size, tick, ()), there)
 
 
-def test_a_stream_has_one_place_whoever_is_in_front_of_its_camera() -> None:
+def advance(solvers: Solvers, followed: Followed) -> list[int]:
+    """Whose estimators a frame goes to."""
+    persons = [solver.person for solver in solvers.of(followed)]
+    solvers.due(followed)
+    return persons
+
+
+def test_everybody_in_the_picture_has_a_place_of_their_own() -> None:
+    estimator = make_estimator(slots=3)
+    solvers = Solvers(estimator)
+    assert advance(solvers, frame(1)) == [1]
+    assert advance(solvers, frame(1, 2, index=1)) == [1, 2]
+    assert (estimator.engine.free, solvers.places) == (1, 2)
+    one, two = solvers.of(frame(1, 2, index=2))
+    assert one.estimator.world is two.estimator.world
+    solvers.forget()
+    assert (estimator.engine.free, solvers.places) == (3, 0)
+
+
+def test_a_place_is_kept_for_ten_seconds_for_who_may_come_back() -> None:
+    estimator = make_estimator(slots=2)
+    solvers = Solvers(estimator)
+    (first,) = solvers.of(frame(1))
+    solvers.due(frame(1))
+    assert advance(solvers, frame(index=9 * TICK_HZ)) == []
+    (again,) = solvers.of(frame(1, index=9 * TICK_HZ + 1))
+    assert again is first
+    advance(solvers, frame(index=20 * TICK_HZ))
+    assert estimator.engine.free == 2
+
+
+def test_who_is_in_the_picture_gets_the_place_of_who_left() -> None:
+    estimator = make_estimator(slots=2)
+    solvers = Solvers(estimator)
+    advance(solvers, frame(1, 2))
+    assert advance(solvers, frame(1, 3, index=1)) == [1, 3]
+    assert advance(solvers, frame(1, 3, 4, index=2)) == [1, 3]  # the fourth goes without
+    advance(solvers, frame(5, index=3))
+    assert estimator.engine.free == 0
+
+
+def test_a_turned_phone_and_other_options_are_another_camera() -> None:
     estimator = make_estimator(slots=1)
     solvers = Solvers(estimator)
-    first = solvers.of(person(1))
-    assert solvers.of(person(1)) is first
-    second = solvers.of(person(2))
-    assert second is not first
-    assert solvers.of(person(2, (720, 1280))) is not second  # the phone was turned
-    assert estimator.engine.free == 0
+    (upright,) = solvers.of(frame(1))
+    (turned,) = solvers.of(frame(1, size=(720, 1280)))
+    assert turned is not upright
+    assert turned.estimator.world is not upright.estimator.world
     solvers.adopt(PublishOptions(delay=3))
     assert estimator.engine.free == 1
-    solvers.of(person(3))
-    solvers.forget()
-    assert estimator.engine.free == 1
-    assert not solvers.solving
 
 
 def test_a_publisher_for_whom_the_engine_has_no_place_is_told_to_come_back() -> None:
@@ -70,7 +106,7 @@ def test_a_publisher_for_whom_the_engine_has_no_place_is_told_to_come_back() -> 
         assert refused.value.retry_after_s > 0
         camera.shoot(0.0)
         one = streams.open("one")
-        await until(lambda: one.solving)
+        await until(lambda: one.places > 0)
         camera.leave()
         await until(lambda: not one.live)
         with pytest.raises(ServerFull, match="ended just now"):

@@ -1,9 +1,10 @@
 """One stream: what viewers are told while publishers come, stall, fail, go and come back."""
 
 import asyncio
+import json
 import threading
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import numpy as np
@@ -13,18 +14,20 @@ from numpy.typing import NDArray
 
 from genmo_rt.checkpoint import Checkpoint
 from genmo_rt.estimate import Estimator
+from genmo_rt.keypoints import Keypoints
 from genmo_rt.model import Model, ModelConfig
 from genmo_rt.motion import MOTION_WIDTH, MotionStats
 from genmo_rt.smpl import load_body
 from genmo_stream.errors import ServerFull
 from genmo_stream.frame import CaptureClock, Frame
-from genmo_stream.hub import Hub
+from genmo_stream.hub import Hub, View
 from genmo_stream.ingest import FrameSource, SourceEnded
 from genmo_stream.keypoints import KeypointStage
 from genmo_stream.seen import SeenPerson
 from genmo_stream.stream import STALL_S, Stream
 from genmo_stream.streams import MAX_KNOWN, Streams
 from genmo_stream.whip import PublishOptions
+from genmo_stream.wire import Profile, Space
 from tests.genmo_rt.walk import seen
 from tests.genmo_stream.test_hub import Listener
 
@@ -82,6 +85,7 @@ class Eye:
     """A 2D stage that sees a walking person, unless it is told otherwise."""
 
     blind: bool = False
+    people: int = 1
     broken: bool = False
     closed: bool = False
     threads: set[str] = field(default_factory=set)
@@ -90,10 +94,17 @@ class Eye:
         self.threads.add(threading.current_thread().name)
         if self.broken:
             raise RuntimeError("the 2D stage broke")
-        return () if self.blind else (SeenPerson(seen((t_us - START_US) / 1e6)),)
+        t = (t_us - START_US) / 1e6
+        people = (SeenPerson(seen(t)), SeenPerson(aside(seen(t))))
+        return () if self.blind else people[: self.people]
 
     def close(self) -> None:
         self.closed = True
+
+
+def aside(keypoints: Keypoints) -> Keypoints:
+    """Somebody who does the same further right, as tall."""
+    return replace(keypoints, pixels=keypoints.pixels + np.array([350, 0], np.float32))
 
 
 class Scene:
@@ -344,6 +355,60 @@ def test_a_person_enters_before_the_first_pose_and_leaves_after_the_last(
                 with_person += present
         assert 30 < with_person < 40
         assert not present
+
+    run(main())
+
+
+@pytest.mark.parametrize("delay", [0, 3])
+def test_two_people_have_poses_of_their_own_until_one_leaves(
+    estimator: Estimator, delay: int
+) -> None:
+    async def main() -> None:
+        scene = Scene(estimator)
+        camera = Camera()
+        scene.publish(camera, PublishOptions(delay=delay))
+        await until(lambda: bool(scene.eyes))
+        for i in range(70):
+            scene.eyes[0].people = 2 if 10 <= i < 20 else 1
+            camera.shoot(i / 30)
+            await until(lambda i=i: camera.asked > i + 1)  # type: ignore[misc]
+        await scene.poses(70 - delay)
+        counts = [len(persons) for persons in scene.persons]
+        assert counts[:10] == [1] * 10
+        assert counts[10:49] == [2] * 39  # bridged for a second
+        assert counts[51:] == [1] * (19 - delay)
+        assert {tuple(persons) for persons in scene.persons} == {(1,), (1, 2)}
+        subjects = [(m["state"], m["person"]) for m in scene.viewer.messages if "person" in m]
+        assert subjects == [("enter", 1), ("enter", 2), ("leave", 2)]
+        one, two = (scene.viewer.poses[18].message.persons[k].pelvis for k in range(2))
+        assert two[0] > one[0] + 0.3  # who is further right in the picture is so in the world
+        await scene.stream.close()
+
+    run(main())
+
+
+def test_a_viewer_of_one_person_gets_the_oldest_and_one_of_many_gets_all(
+    estimator: Estimator,
+) -> None:
+    async def main() -> None:
+        scene = Scene(estimator)
+        camera = Camera()
+        scene.publish(camera)
+        await until(lambda: bool(scene.eyes))
+        scene.eyes[0].people = 2
+        for i in range(4):
+            camera.shoot(i / 30)
+        await scene.poses(4)
+        pose = scene.viewer.poses[-1]
+        shown = {
+            limit: [
+                p["person"]
+                for p in json.loads(pose.encoded(View(Profile.JSON, Space.SMPL, limit)))["persons"]
+            ]
+            for limit in (None, 1, 2, 9)
+        }
+        assert shown == {None: [1, 2], 1: [1], 2: [1, 2], 9: [1, 2]}
+        await scene.stream.close()
 
     run(main())
 

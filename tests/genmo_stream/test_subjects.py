@@ -39,8 +39,9 @@ class Scene:
         self.subjects = Subjects(hub, body, clock=lambda: self.now)
         self.person = Person()
 
-    def update(self, person: int | None) -> None:
-        self.subjects.update(person, cast(StreamEstimator, self.person))
+    def update(self, *persons: int) -> None:
+        body = cast(StreamEstimator, self.person)
+        self.subjects.update(persons, dict.fromkeys(persons, body))
 
     @property
     def told(self) -> list[tuple[str, int | str]]:
@@ -66,8 +67,8 @@ def test_who_comes_is_told_once_with_their_skeleton() -> None:
 
 def test_another_person_enters_after_the_one_before_has_left() -> None:
     scene = Scene()
-    for person in (1, 1, None, 1, 2):
-        scene.update(person)
+    for persons in ((1,), (1,), (), (1,), (2,)):
+        scene.update(*persons)
     assert [entry for kind, entry in scene.told if kind == "subject"] == [
         "enter 1",
         "leave 1",
@@ -76,6 +77,30 @@ def test_another_person_enters_after_the_one_before_has_left() -> None:
         "enter 2",
     ]
     assert [entry for kind, entry in scene.told if kind == "skeleton"] == [1, 2, 3]
+
+
+def test_the_skeleton_is_the_oldest_persons_whoever_else_comes_and_goes() -> None:
+    scene = Scene()
+    for persons in ((1,), (1, 2), (2,), (2, 3), ()):
+        scene.update(*persons)
+    assert scene.told == [
+        ("skeleton", 1),
+        ("subject", "enter 1"),
+        ("subject", "enter 2"),
+        ("subject", "leave 1"),
+        ("skeleton", 2),
+        ("subject", "enter 3"),
+        ("subject", "leave 2"),
+        ("skeleton", 3),
+        ("subject", "leave 3"),
+    ]
+
+
+def test_who_is_there_without_a_pose_neither_enters_nor_leaves() -> None:
+    scene = Scene()
+    scene.update(1)
+    scene.subjects.update((1, 2), {})
+    assert [entry for _, entry in scene.told] == [1, "enter 1"]
 
 
 @pytest.mark.parametrize(("metres", "updates"), [(0.004, 0), (0.006, 1)])

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from genmo_rt.errors import FileFormatError, InputError
 from genmo_rt.estimate import Estimator
 from genmo_rt.formats.npz import read_npz
-from genmo_rt.keypoints import Keypoints
 from genmo_rt.rotation import angle_between, axis_angle_to_rotmat, quat_xyzw_to_rotmat
 from genmo_stream.errors import NoRoom, TakeBusy, TakeError, UnknownTake
 from genmo_stream.frame import Frame
 from genmo_stream.hub import Hub
 from genmo_stream.ingest import FrameSource, SourceEnded
+from genmo_stream.seen import SeenPerson
 from genmo_stream.streams import Streams
 from genmo_stream.takes import TakeInfo, TakeLimits, Takes, read_take
 from genmo_stream.takes.export import ExportOptions, export_take, file_stem
@@ -163,9 +163,9 @@ class NoiseCamera:
 class WalkerStage:
     """A 2D stage that sees the walker in whatever picture."""
 
-    def detect(self, image: NDArray[np.uint8], t_us: int) -> Keypoints | None:
+    def look(self, image: NDArray[np.uint8], t_us: int) -> tuple[SeenPerson, ...]:
         """The walker at that time."""
-        return walk.seen((t_us - START_US) / 1e6)
+        return (SeenPerson(walk.seen((t_us - START_US) / 1e6)),)
 
     def close(self) -> None:
         """Nothing to give back."""

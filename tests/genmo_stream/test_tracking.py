@@ -1,9 +1,11 @@
-"""Ids and states of the person in the picture, on passed-in time."""
+"""Ids and states of the people in the picture, on passed-in time."""
 
 import numpy as np
 import pytest
 
 from genmo_rt.keypoints import NUM_LANDMARKS, Keypoints
+from genmo_stream.keypoints.colours import LIGHTNESS_BINS, PART_WIDTH
+from genmo_stream.seen import SeenPerson
 from genmo_stream.tracking import (
     BRIDGE_S,
     RESUME_S,
@@ -39,93 +41,108 @@ def person(
     )
 
 
-def tracked(tracker: PersonTracker, keypoints: Keypoints | None = None) -> Observation:
-    """Shows one person from time 0 to 1; returns the last observation."""
-    for i in range(31):
-        observation = tracker.update(keypoints or person(), i * DT)
-    return observation
+def wearing(keypoints: Keypoints, *colours: int) -> SeenPerson:
+    """Somebody whose torso and thighs are all of one colour each; without any: not seen."""
+    if not colours:
+        return SeenPerson(keypoints)
+    parts = np.zeros((2, PART_WIDTH), np.float32)
+    parts[[0, 1], [c % LIGHTNESS_BINS for c in colours]] = 0.5
+    parts[[0, 1], [LIGHTNESS_BINS + c for c in colours]] = 0.5
+    return SeenPerson(keypoints, parts)
 
 
-def test_nobody_is_lost_without_an_id() -> None:
-    tracker = PersonTracker()
-    for t in (0.0, 5.0):
-        assert tracker.update(None, t) == Observation(None, PersonState.LOST, None, False, None)
+RED, BLUE = (12, 44), (77, 51)
 
 
-def test_new_person_enters_in_warmup_and_is_then_tracked() -> None:
-    tracker = PersonTracker()
-    seen = [tracker.update(person(), i * DT) for i in range(30)]
-    assert [o.entered for o in seen] == [True] + [False] * 29
-    assert {o.person for o in seen} == {1}
-    states = [o.state for o in seen]
+class Watched:
+    """A tracker with who it was shown last."""
+
+    def __init__(self, limit: int = 4) -> None:
+        self.tracker = PersonTracker(limit)
+
+    def see(self, t: float, *people: Keypoints | SeenPerson) -> dict[int, Observation]:
+        seen = [p if isinstance(p, SeenPerson) else SeenPerson(p) for p in people]
+        observed = self.tracker.update(seen, t)
+        assert [o.person for o in observed] == sorted({o.person for o in observed})
+        return {o.person: o for o in observed}
+
+    def a_second_of(self, *people: Keypoints | SeenPerson) -> dict[int, Observation]:
+        """Shows people from time 0 to 1; returns the last observation."""
+        for i in range(31):
+            observed = self.see(i * DT, *people)
+        return observed
+
+
+def test_nobody_is_observed_in_an_empty_picture() -> None:
+    watched = Watched()
+    assert [watched.see(t) for t in (0.0, 5.0)] == [{}, {}]
+
+
+def test_new_person_comes_in_warmup_and_is_then_tracked() -> None:
+    watched = Watched()
+    seen = [watched.see(i * DT, person()) for i in range(30)]
+    assert {tuple(o) for o in seen} == {(1,)}
+    states = [o[1].state for o in seen]
     warm = sum(s is PersonState.WARMUP for s in states)
     assert states == [PersonState.WARMUP] * warm + [PersonState.TRACKED] * (30 - warm)
     assert warm == np.ceil(WARMUP_S / DT)
-    assert seen[-1].keypoints is not None
+    assert seen[-1][1].keypoints is not None
 
 
 def test_person_mostly_hidden_is_occluded_with_landmarks() -> None:
-    tracker = PersonTracker()
-    tracked(tracker)
-    hidden = tracker.update(person(confidence=0.2), 1 + DT)
-    assert (hidden.person, hidden.state) == (1, PersonState.OCCLUDED)
+    watched = Watched()
+    watched.a_second_of(person())
+    hidden = watched.see(1 + DT, person(confidence=0.2))[1]
+    assert hidden.state is PersonState.OCCLUDED
     assert hidden.keypoints is not None
-    assert tracker.update(person(), 1 + 2 * DT).state is PersonState.TRACKED
+    assert watched.see(1 + 2 * DT, person())[1].state is PersonState.TRACKED
 
 
 def test_head_and_shoulders_are_enough_to_be_tracked() -> None:
-    tracker = PersonTracker()
-    assert tracked(tracker, person(y=460, torso=300)).state is PersonState.TRACKED
+    assert Watched().a_second_of(person(y=460, torso=300))[1].state is PersonState.TRACKED
 
 
 def test_short_loss_is_bridged_as_occluded_without_landmarks() -> None:
-    tracker = PersonTracker()
-    tracked(tracker)
+    watched = Watched()
+    watched.a_second_of(person())
     for i in range(1, round(BRIDGE_S / DT)):
-        bridged = tracker.update(None, 1 + i * DT)
-        assert bridged == Observation(1, PersonState.OCCLUDED, None, False, None)
-    back = tracker.update(person(), 1 + BRIDGE_S)
-    assert (back.person, back.state, back.entered) == (1, PersonState.TRACKED, False)
+        assert watched.see(1 + i * DT) == {1: Observation(1, PersonState.OCCLUDED, None)}
+    assert watched.see(1 + BRIDGE_S, person())[1].state is PersonState.TRACKED
 
 
-def test_person_unseen_for_longer_leaves_once() -> None:
-    tracker = PersonTracker()
-    tracked(tracker)
-    gone = [tracker.update(None, 1 + i * 0.1) for i in range(1, 40)]
-    assert [o.left for o in gone if o.left is not None] == [1]
-    assert gone[-1] == Observation(None, PersonState.LOST, None, False, None)
-    leaving = next(i for i, o in enumerate(gone) if o.left is not None)
-    assert leaving == round(BRIDGE_S / 0.1)
+def test_person_unseen_for_longer_leaves() -> None:
+    watched = Watched()
+    watched.a_second_of(person())
+    there = [1 in watched.see(1 + i * 0.1) for i in range(1, 40)]
+    assert sum(there) == round(BRIDGE_S / 0.1)
+    assert sorted(there, reverse=True) == there
 
 
 def test_person_back_within_ten_seconds_gets_the_id_back_anywhere() -> None:
-    tracker = PersonTracker()
-    tracked(tracker)
-    tracker.update(None, 3.0)
-    back = tracker.update(person(x=100, torso=40), 1 + RESUME_S - 0.1)
-    assert (back.person, back.state, back.entered) == (1, PersonState.WARMUP, True)
+    watched = Watched()
+    watched.a_second_of(person())
+    watched.see(3.0)
+    back = watched.see(1 + RESUME_S - 0.1, person(x=100, torso=40))
+    assert back[1].state is PersonState.WARMUP
 
 
 def test_person_after_ten_seconds_gets_a_new_id() -> None:
-    tracker = PersonTracker()
-    tracked(tracker)
-    tracker.update(None, 3.0)
-    back = tracker.update(person(), 1 + RESUME_S + 0.1)
-    assert (back.person, back.state, back.entered) == (2, PersonState.WARMUP, True)
+    watched = Watched()
+    watched.a_second_of(person())
+    watched.see(3.0)
+    assert list(watched.see(1 + RESUME_S + 0.1, person())) == [2]
 
 
 def test_a_stream_that_paused_for_over_ten_seconds_starts_a_new_person() -> None:
-    tracker = PersonTracker()
-    tracked(tracker)
-    after = tracker.update(person(), 1 + RESUME_S + 0.1)
-    assert (after.person, after.entered, after.left) == (2, True, 1)
+    watched = Watched()
+    watched.a_second_of(person())
+    assert list(watched.see(1 + RESUME_S + 0.1, person())) == [2]
 
 
 def test_a_stream_that_paused_for_five_seconds_keeps_the_person() -> None:
-    tracker = PersonTracker()
-    tracked(tracker)
-    after = tracker.update(person(x=350), 6.0)
-    assert (after.person, after.state, after.left) == (1, PersonState.TRACKED, None)
+    watched = Watched()
+    watched.a_second_of(person())
+    assert watched.see(6.0, person(x=350))[1].state is PersonState.TRACKED
 
 
 @pytest.mark.parametrize(
@@ -134,46 +151,143 @@ def test_a_stream_that_paused_for_five_seconds_keeps_the_person() -> None:
     ids=["elsewhere", "far away", "near"],
 )
 def test_jump_to_another_place_or_size_is_somebody_else(somebody_else: Keypoints) -> None:
-    tracker = PersonTracker()
-    tracked(tracker)
-    other = tracker.update(somebody_else, 1 + DT)
-    assert (other.person, other.entered, other.left) == (2, True, 1)
-    assert other.state is PersonState.WARMUP
+    watched = Watched()
+    watched.a_second_of(person())
+    seen = watched.see(1 + DT, somebody_else)
+    assert (seen[1].state, seen[2].state) == (PersonState.OCCLUDED, PersonState.WARMUP)
+    for i in range(2, 40):
+        seen = watched.see(1 + i * DT, somebody_else)
+    assert list(seen) == [2]
 
 
 def test_last_person_found_again_in_their_place_gets_their_id_back() -> None:
-    tracker = PersonTracker()
-    tracked(tracker)
-    tracker.update(person(x=600), 1 + DT)
-    back = tracker.update(person(), 1 + 2 * DT)
-    assert (back.person, back.entered, back.left) == (1, True, 2)
-    assert tracker.update(person(x=600), 1 + 3 * DT).person == 2
+    watched = Watched()
+    watched.a_second_of(person())
+    watched.see(1 + DT, person(x=600))
+    back = watched.see(1 + 2 * DT, person())
+    assert back[1].keypoints is not None
+    assert back[2].keypoints is None
 
 
 @pytest.mark.parametrize("fps", [10, 30, 60])
 def test_running_through_the_picture_and_jumping_keep_the_id(fps: int) -> None:
-    tracker = PersonTracker()
+    watched = Watched()
     for i in range(fps):  # 7 torsos a second is a sprint past the camera
         t = i / fps
         y = 200 - 90 * np.sin(np.pi * t)
-        seen = tracker.update(person(x=40 + 560 * t, y=y), t)
-    assert seen.person == 1
+        seen = watched.see(t, person(x=40 + 560 * t, y=y))
+    assert list(seen) == [1]
 
 
 def test_change_of_resolution_keeps_the_id() -> None:
-    tracker = PersonTracker()
-    tracked(tracker)
+    watched = Watched()
+    watched.a_second_of(person())
     small = person(x=75, y=50, torso=20, image_size=(160, 120))
-    assert tracker.update(small, 1 + DT).person == 1
+    assert list(watched.see(1 + DT, small)) == [1]
 
 
 def test_nothing_is_tracked_while_nobody_is_seen() -> None:
     rng = np.random.default_rng(0)
-    tracker = PersonTracker()
-    for i in range(2000):
-        shown = person(x=float(rng.uniform(0, 640))) if rng.random() < 0.3 else None
-        seen = tracker.update(shown, i * 0.2)
-        assert (seen.person is None) == (seen.state is PersonState.LOST)
-        if shown is None:
-            assert seen.state in (PersonState.LOST, PersonState.OCCLUDED)
-            assert seen.keypoints is None
+    watched = Watched()
+    for i in range(500):
+        shown = [person(x=float(rng.uniform(0, 640)))] if rng.random() < 0.3 else []
+        seen = watched.see(i * 0.2, *shown)
+        assert sum(o.keypoints is not None for o in seen.values()) <= len(shown)
+        assert all(o.state is PersonState.OCCLUDED for o in seen.values() if o.keypoints is None)
+
+
+# ---- several people -----------------------------------------------------------------------------
+
+
+def crossing(t: float) -> tuple[Keypoints, Keypoints]:
+    """Two who walk past each other in 4 s, shoulders meeting at t = 2: from the left, the right."""
+    return person(x=120 + 100 * t), person(x=520 - 100 * t, y=195)
+
+
+def test_two_people_keep_their_ids_in_whatever_order_they_are_seen() -> None:
+    rng = np.random.default_rng(1)
+    watched = Watched()
+    for i in range(60):
+        people = [person(x=150 + i), person(x=500 - i)]
+        order = rng.permutation(2)
+        seen = watched.see(i * DT, *(people[k] for k in order))
+        assert [seen[k + 1].keypoints for k in range(2)] == (
+            [people[k] for k in range(2)]
+        ) or i == 0
+
+
+def test_ids_survive_a_crossing_of_people_in_different_clothes() -> None:
+    watched = Watched()
+    for i in range(120):
+        left, right = crossing(i * DT)
+        seen = watched.see(i * DT, wearing(left, *RED), wearing(right, *BLUE))
+        assert list(seen) == [1, 2]
+        assert seen[1].keypoints is left
+
+
+def test_ids_survive_a_crossing_in_which_one_is_hidden_for_a_second() -> None:
+    watched = Watched()
+    for i in range(120):
+        left, right = crossing(i * DT)
+        shown = [wearing(left, *RED)]
+        if not 1.5 < i * DT < 2.5:
+            shown.append(wearing(right, *BLUE))
+        seen = watched.see(i * DT, *shown)
+        assert list(seen) == [1, 2]
+        assert seen[1].keypoints is left
+    assert seen[2].keypoints is right
+
+
+def test_whose_landmarks_slide_onto_the_other_gets_their_id_back_by_their_clothes() -> None:
+    watched = Watched()
+    for i in range(120):
+        t = i * DT
+        left, right = crossing(t)
+        shown = [wearing(left, *RED), wearing(right, *BLUE)]
+        if 1.9 < t < 2.1:  # the 2D stage has both on one body
+            shown = [wearing(left, *RED)]
+        elif t >= 2.1:  # and mixes the two up: who went right comes back as who goes left
+            shown = shown[::-1]
+        seen = watched.see(t, *shown)
+    assert seen[1].keypoints is left
+    assert seen[2].keypoints is right
+
+
+def test_people_in_the_same_clothes_who_can_t_be_told_apart_get_new_ids() -> None:
+    watched = Watched()
+    for i in range(160):
+        left, right = crossing(i * DT)
+        shown = [wearing(left, *RED), wearing(right, *RED)]
+        if 1.9 < i * DT < 2.1:
+            shown = shown[:1]
+        seen = watched.see(i * DT, *shown)
+    assert not {1, 2} & set(seen)
+    assert len(seen) == 2
+
+
+def test_of_two_who_left_the_one_who_comes_back_is_known_by_the_clothes() -> None:
+    watched = Watched()
+    watched.a_second_of(wearing(person(x=200), *RED), wearing(person(x=450), *BLUE))
+    watched.see(3.0)
+    assert list(watched.see(5.0, wearing(person(x=200), *BLUE))) == [2]
+
+
+def test_of_two_who_left_one_who_could_be_either_is_new() -> None:
+    watched = Watched()
+    watched.a_second_of(person(x=200), person(x=450))
+    watched.see(3.0)
+    assert list(watched.see(5.0, person(x=325))) == [3]
+
+
+def test_somebody_in_other_clothes_is_new_wherever_they_come_in() -> None:
+    watched = Watched()
+    watched.a_second_of(wearing(person(), *RED))
+    watched.see(3.0)
+    assert list(watched.see(3.5, wearing(person(), *BLUE))) == [2]
+
+
+def test_no_more_than_the_limit_are_followed() -> None:
+    seen = Watched(limit=2).a_second_of(*(person(x=100 + 150 * k, torso=40) for k in range(4)))
+    assert list(seen) == [1, 2]
+    seen = Watched().a_second_of(*(person(x=10 + 5 * k, torso=20) for k in range(100)))
+    assert len(seen) <= 4
