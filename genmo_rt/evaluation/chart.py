@@ -53,13 +53,15 @@ def draw_lines(lines: Sequence[Line], x_label: str, y_label: str) -> str:
             f'<rect x="{x0:.1f}" y="{y0:.1f}" width="{x1 - x0:.1f}" height="{y1 - y0:.1f}" '
             f'fill="{colour}" fill-opacity="0.6"/>'
         )
-    for tick in range(TICKS + 1):
-        x, y = first + (last - first) * tick / TICKS, top * tick / TICKS
-        (px, _), (_, py) = place(x, 0), place(first, y)
+    for y in np.linspace(0, top, TICKS + 1):
+        _, py = place(first, y)
         parts.append(f'<path d="M{LEFT} {py:.1f}H{WIDTH - RIGHT}" stroke="#e2e8f0"/>')
         parts.append(f'<text x="{LEFT - 8}" y="{py + 4:.1f}" text-anchor="end">{y:g}</text>')
+    step = _round_up((last - first) / TICKS)
+    for x in np.arange(np.ceil(first / step) * step, last + 1e-9, step):
+        px, _ = place(x, 0)
         parts.append(
-            f'<text x="{px:.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{x:.4g}</text>'
+            f'<text x="{px:.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{x:g}</text>'
         )
     for number, line in enumerate(lines):
         colour = COLOURS[number % len(COLOURS)]

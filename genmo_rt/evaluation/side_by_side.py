@@ -162,12 +162,12 @@ def _splat(canvas: Array, pixel: Array, depth: Array, light: Array, opacity: flo
     """Draws points, the nearest last."""
     height, width = canvas.shape[:2]
     order = np.argsort(-depth)
-    column, row = np.floor(pixel[order]).astype(np.int64).T
+    dots = np.stack(np.meshgrid(range(DOT), range(DOT)), -1).reshape(1, -1, 2)
+    # Point by point, so that a near one's dots cover all of a far one's.
+    column, row = (np.floor(pixel[order]).astype(np.int64)[:, None] + dots).reshape(-1, 2).T
+    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
     shade = np.full((height, width), np.nan, np.float32)
-    for x in range(DOT):
-        for y in range(DOT):
-            inside = (column + x >= 0) & (column + x < width) & (row + y >= 0) & (row + y < height)
-            shade[row[inside] + y, column[inside] + x] = light[order][inside]
+    shade[row[inside], column[inside]] = light[order].repeat(DOT * DOT)[inside]
     drawn = np.isfinite(shade)
     colour = shade[drawn][:, None] * np.array(BODY, np.float32)
     canvas[drawn] = canvas[drawn] * (1 - opacity) + colour * opacity
