@@ -1,91 +1,65 @@
-"""Spoils true landmarks as the 2D stage does: jitter, bias, lag, hidden limbs, gaps.
+"""Spoils true landmarks as the 2D stage does, by what was measured of it (noise_table.py).
 
-Measured on MediaPipe's `full` model against multi-view joints (in units of the person's
-shoulder-to-ankle box): residual 0.7–1.5 %, mostly correlated over 0.2 s, 3–5 % where a limb is
-hidden, at visibility 0.55–0.75; a constant bias per joint of 1–2 %; up to 2.5 ticks of lag; jumps,
-swaps and drop-outs where limbs hide.
+MediaPipe's `full` model, as the stream runs it, was shown the built-in body in known motion
+(docs/observation.md). A landmark's confidence is drawn by how hidden it is, and its error by its
+confidence: landmarks err together as they were seen to, for a moment, for long and for good.
+Errors are in boxes: BOX metres at the pelvis' depth.
 """
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
 
 from genmo_rt.data.clips import FPS
+from genmo_rt.data.noise_table import (
+    FACING_EDGES,
+    MEMORIES,
+    SWAP_GROUPS,
+    NoiseTable,
+    load_table,
+    remembered,
+)
 from genmo_rt.data.occlusion import hidden_landmarks
 from genmo_rt.keypoints import LANDMARK_NAMES, NUM_LANDMARKS
+from genmo_rt.skeleton import JOINT_NAMES
 
 BOX = 1.3  # metres from shoulders to ankles
-MEMORY = 0.2  # seconds, of the jitter
-DRIFT_MEMORY = 1.5  # seconds, of a bias that changes with the pose
 
-L = {name: index for index, name in enumerate(LANDMARK_NAMES)}
-FACE = slice(0, 11)
-SIDES = ("left", "right")
-ENDS = [
-    i
-    for i, name in enumerate(LANDMARK_NAMES)
-    if any(p in name for p in ("wrist", "pinky", "index", "thumb", "heel", "ankle"))
+J = {name: index for index, name in enumerate(JOINT_NAMES)}
+MIRROR = [
+    LANDMARK_NAMES.index(name.replace("left", "\0").replace("right", "left").replace("\0", "right"))
+    for name in LANDMARK_NAMES
 ]
-LIMBS = [
-    i
-    for i in range(11, NUM_LANDMARKS)
-    if LANDMARK_NAMES[i].split("_")[1] not in ("shoulder", "hip")
-]
-GROUPS = tuple(  # limbs that jump or swap as a whole; left and right of each stand side by side
-    [L[f"{side}_{part}"] for part in parts]
-    for parts in (
-        ("knee", "ankle", "heel", "foot_index"),
-        ("ankle", "heel", "foot_index"),
-        ("elbow", "wrist", "pinky", "index", "thumb"),
-        ("wrist", "pinky", "index", "thumb"),
-    )
-    for side in SIDES
-)
 
 
 @dataclass(frozen=True, slots=True)
 class NoiseConfig:
-    """Lengths are in units of the person's shoulder-to-ankle box; shares are of the samples.
+    """Factors on what was measured, and how streams fare on their way; 0 switches a noise off.
 
     Attributes:
-        jitter: least and most standard deviation of the residual, part of it correlated.
-        white: most of the residual's variance that comes anew with every tick.
-        bias: least and most standard deviation, per axis, of each landmark's constant offset.
-        drift: standard deviation of an offset that changes slowly.
-        lag: most ticks of lag.
-        gap: share with one or two drop-outs of the whole person of 1 to 30 ticks.
+        error: least and most of a sample's factor on the landmarks' errors.
+        lag: most of a sample's factor on the lag.
+        swap, loss: factors on the rates of left-right swaps and of losing the person.
+        gap: share with an interruption of 1 to 30 ticks, and half as often another.
         half_rate, three_quarter_rate: shares seen at 15 and about 24 fps.
         drops: share where a fifth of the ticks is missing at random.
-        swap, jump: shares with a limb pair swapped or a limb thrown off for a moment.
     """
 
-    jitter: tuple[float, float] = (0.005, 0.015)
-    white: float = 0.5
-    bias: tuple[float, float] = (0.006, 0.016)
-    drift: float = 0.005
-    lag: float = 2.5
+    error: tuple[float, float] = (0.6, 1.2)
+    lag: float = 2.0
+    swap: float = 1.0
+    loss: float = 1.0
     gap: float = 0.25
     half_rate: float = 0.12
     three_quarter_rate: float = 0.08
     drops: float = 0.15
-    swap: float = 0.15
-    jump: float = 0.3
 
 
 CLEAN = NoiseConfig(
-    jitter=(0, 0),
-    white=0,
-    bias=(0, 0),
-    drift=0,
-    lag=0,
-    gap=0,
-    half_rate=0,
-    three_quarter_rate=0,
-    drops=0,
-    swap=0,
-    jump=0,
+    error=(0, 0), lag=0, swap=0, loss=0, gap=0, half_rate=0, three_quarter_rate=0, drops=0
 )
 
 
@@ -112,6 +86,7 @@ def observe(
     image_size: Tensor,
     config: NoiseConfig,
     random: torch.Generator,
+    table: NoiseTable | None = None,
 ) -> Observation:
     """Draws what MediaPipe would have reported.
 
@@ -121,68 +96,93 @@ def observe(
         joints_cam: (B, L, 24, 3) metres, for what hides what.
         focal: (B,) pixels.
         image_size: (B, 2) width, height.
+        table: None for the one in the package.
     """
+    table = table or load_table()
     batch, length = landmarks_px.shape[:2]
     box = BOX * focal[:, None] / joints_cam[:, :, 0, 2].clamp_min(0.5)  # (B, L) pixels
     hidden = hidden_landmarks(landmarks_cam, joints_cam)  # (B, L, 33) 0..1
     beyond = _beyond(landmarks_px, image_size) / box[..., None]  # (B, L, 33) in boxes
 
-    pixels = _lagged(landmarks_px, config.lag, random)
-    pixels = _swapped(pixels, config.swap, random)
-    noise = _noise(batch, length, hidden, config, random)
-    if config.jitter[1] > 0:
-        # Outside the picture the detector guesses: the further, the worse.
-        noise += (0.25 * beyond.clamp_max(1))[..., None] * _correlated(
-            (batch, length, NUM_LANDMARKS, 2), DRIFT_MEMORY, random
-        )
-    noise += _jumps(batch, length, config.jump, random)
-    pixels = pixels + noise * box[..., None, None]
+    parts = _parts(batch, length, random)
+    confidence = table.confidence_at(hidden, _scores(parts, table))
+    error = _errors(parts, confidence, table, random)
+    if config.error[1] > 0:
+        # Outside the picture the stage guesses: the further, the worse.
+        error += (table.outside_error * beyond.clamp_max(1))[..., None] * parts[-2][:, :, :2].mT
+    confidence = confidence * torch.exp(-beyond / table.outside_decay)
 
-    confidence = _confidence(hidden, beyond, random)
+    low, high = config.error
+    factor = low + (high - low) * torch.rand(batch, 1, generator=random)
+    pixels = _lagged(landmarks_px, config.lag * table.lag_s * FPS, random)
+    pixels = pixels + error * (factor * box)[..., None, None]
+    pixels, confidence = _swapped(pixels, confidence, joints_cam, table, config.swap, random)
+
     inside = (beyond <= 0).float().mean(-1)
     present = (inside > 0.2) & (landmarks_cam[..., 2].amin(-1) > 0.2)
-    present &= ~_gaps(batch, length, config, random)
+    lost = _event(torch.full((batch, length), config.loss * table.loss_rate), table.loss_s, random)
+    present &= ~lost & ~_gaps(batch, length, config, random)
     seen = present[..., None].float()
     return Observation(
         pixels=pixels * seen[..., None], confidence=confidence * seen, present=present
     )
 
 
-def _noise(
-    batch: int, length: int, hidden: Tensor, config: NoiseConfig, random: torch.Generator
+def facing(joints_cam: Tensor) -> Tensor:
+    """(..., 24, 3) joints to (...) where shoulders and hips face, radians.
+
+    0 is towards the camera, a quarter turn towards the right of the picture.
+    """
+    across = joints_cam[..., J["left_shoulder"], :] - joints_cam[..., J["right_shoulder"], :]
+    across = across + joints_cam[..., J["left_hip"], :] - joints_cam[..., J["right_hip"], :]
+    return torch.atan2(across[..., 2], across[..., 0])
+
+
+def _parts(batch: int, length: int, random: torch.Generator) -> list[Tensor]:
+    """Unit noise (B, L, 3, 33) that forgets within each of MEMORIES, and (B, 1, 3, 33) that never.
+
+    Its three are errors along x and y, and the confidence's score.
+    """
+    shape = (batch, length, 3, NUM_LANDMARKS)
+    parts = [_correlated(shape, memory, random) for memory in MEMORIES]
+    return [*parts, torch.randn(batch, 1, 3, NUM_LANDMARKS, generator=random)]
+
+
+def _scores(parts: list[Tensor], table: NoiseTable) -> Tensor:
+    """(B, L, 33) normal scores, correlated as measured."""
+    weighed = [
+        share.sqrt() * p[:, :, 2] for share, p in zip(table.confidence_shares, parts, strict=True)
+    ]
+    independent: Tensor = sum(weighed[1:], weighed[0])
+    return independent @ table.confidence_mix.mT
+
+
+def _errors(
+    parts: list[Tensor], confidence: Tensor, table: NoiseTable, random: torch.Generator
 ) -> Tensor:
-    """(B, L, 33, 2) bias, drift and jitter in boxes."""
-    shape = (batch, length, NUM_LANDMARKS, 2)
-    std = _between(config.jitter, batch, random)
-    level = torch.ones(NUM_LANDMARKS, 1)
-    level[FACE] = 0.7
-    level[ENDS] = 1.3
-    white = config.white * torch.rand(batch, 1, 1, 1, generator=random)
-    residual = (1 - white).sqrt() * _correlated(shape, MEMORY, random)
-    residual += white.sqrt() * torch.randn(shape, generator=random)
-    bias = _between(config.bias, batch, random) * torch.randn(
-        batch, 1, NUM_LANDMARKS, 2, generator=random
-    )
-    drift = config.drift * _correlated(shape, DRIFT_MEMORY, random)
-    unsure = hidden[..., None]
-    return level * (bias + drift * (1 + 3 * unsure) + std * residual * (1 + 3 * unsure))
-
-
-def _between(limits: tuple[float, float], batch: int, random: torch.Generator) -> Tensor:
-    """(B, 1, 1, 1) uniform."""
-    low, high = limits
-    return low + (high - low) * torch.rand(batch, 1, 1, 1, generator=random)
+    """(B, L, 33, 2) boxes: Σ amplitude(confidence) × correlated noise, some landmarks worse."""
+    amplitude = table.amplitude_at(confidence)  # (B, L, 33, M + 1)
+    worse = torch.randn(len(confidence), 1, NUM_LANDMARKS, 1, generator=random)
+    amplitude = amplitude * torch.exp(table.tail * worse - table.tail**2)  # mean square 1
+    mixed = [part[:, :, :2] @ table.error_mix.mT for part in parts]
+    scaled = [amplitude[..., k].unsqueeze(2) * noise for k, noise in enumerate(mixed)]
+    return sum(scaled[1:], scaled[0]).mT
 
 
 def _correlated(shape: tuple[int, ...], memory: float, random: torch.Generator) -> Tensor:
     """(B, L, ...) first-order noise of unit spread that forgets within `memory` seconds."""
-    keep = math.exp(-1 / (FPS * memory))
     noise = torch.randn(shape, generator=random)
-    fresh = math.sqrt(1 - keep * keep)
-    steps = list(noise.unbind(1))
-    for tick in range(1, len(steps)):
-        steps[tick] = torch.add(steps[tick - 1] * keep, steps[tick], alpha=fresh)
-    return torch.stack(steps, dim=1)
+    return (_memory(shape[1], memory) @ noise.flatten(2)).view(shape)
+
+
+@cache
+def _memory(length: int, memory: float) -> Tensor:
+    """(L, L) what each tick's noise still is at each later one: n_t = k n_(t-1) + √(1 − k²) ε_t."""
+    keep = remembered(memory, FPS)
+    ago = torch.arange(length)[:, None] - torch.arange(length)
+    fresh = torch.full((length,), math.sqrt(1 - keep * keep))
+    fresh[0] = 1
+    return torch.where(ago >= 0, fresh * keep ** ago.clamp_min(0), 0.0)
 
 
 def _lagged(pixels: Tensor, most: float, random: torch.Generator) -> Tensor:
@@ -196,30 +196,41 @@ def _lagged(pixels: Tensor, most: float, random: torch.Generator) -> Tensor:
     return torch.lerp(pixels[rows, first], pixels[rows, (first + 1).clamp_max(length - 1)], share)
 
 
-def _swapped(pixels: Tensor, share: float, random: torch.Generator) -> Tensor:
-    """Takes a left limb for the right one during a moment of up to half a second."""
-    batch, length = pixels.shape[:2]
-    pair = torch.randint(0, len(GROUPS) // 2, (batch,), generator=random)
-    during = _moment(batch, length, share, 15, random)
-    for index in range(len(GROUPS) // 2):
-        left, right = GROUPS[2 * index], GROUPS[2 * index + 1]
-        at = (during & (pair == index)[:, None])[..., None, None]
-        swapped = pixels.clone()
-        swapped[:, :, left], swapped[:, :, right] = pixels[:, :, right], pixels[:, :, left]
-        pixels = torch.where(at, swapped, pixels)
-    return pixels
+def _swapped(
+    pixels: Tensor,
+    confidence: Tensor,
+    joints_cam: Tensor,
+    table: NoiseTable,
+    factor: float,
+    random: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """Takes left for right for a while, by groups, as often as the facing angle makes it."""
+    away = facing(joints_cam).abs().rad2deg()
+    place = torch.bucketize(away, torch.tensor(FACING_EDGES))
+    swapped = torch.zeros(*away.shape, NUM_LANDMARKS, dtype=torch.bool)
+    for group, members in enumerate(SWAP_GROUPS):
+        during = _event(factor * table.swap_rates[group][place], float(table.swap_s[group]), random)
+        swapped[:, :, list(members)] ^= during[..., None]
+    if not swapped.any():
+        return pixels, confidence
+    return (
+        torch.where(swapped[..., None], pixels[:, :, MIRROR], pixels),
+        torch.where(swapped, confidence[:, :, MIRROR], confidence),
+    )
 
 
-def _jumps(batch: int, length: int, share: float, random: torch.Generator) -> Tensor:
-    """(B, L, 33, 2) a limb is thrown off by about a tenth of the box for up to 8 ticks."""
-    jumps = torch.zeros(batch, length, NUM_LANDMARKS, 2)
-    limb = torch.randint(0, len(GROUPS), (batch,), generator=random)
-    during = _moment(batch, length, share, 8, random).float()
-    throw = 0.08 * torch.randn(batch, 2, generator=random)
-    member = torch.zeros(len(GROUPS), NUM_LANDMARKS)
-    for index, group in enumerate(GROUPS):
-        member[index, group] = 1
-    return jumps + (during[..., None] * member[limb][:, None])[..., None] * throw[:, None, None]
+def _event(rate: Tensor, mean_s: float, random: torch.Generator) -> Tensor:
+    """(B, L) bool: True from where something first happens on, for an exponential time.
+
+    Args:
+        rate: (B, L) per second; a sample has at most one event.
+        mean_s: how long it lasts, seconds, at least one tick.
+    """
+    wait, lasts = torch.empty(2, len(rate), 1).exponential_(generator=random)
+    start = (rate.cumsum(1) / FPS < wait).sum(1, keepdim=True)
+    since = torch.arange(rate.shape[1]) - start
+    during: Tensor = (since >= 0) & (since < (lasts * mean_s * FPS).round().clamp_min(1))
+    return during
 
 
 def _moment(batch: int, length: int, share: float, most: int, random: torch.Generator) -> Tensor:
@@ -229,24 +240,6 @@ def _moment(batch: int, length: int, share: float, most: int, random: torch.Gene
     time = torch.arange(length)
     chosen = torch.rand(batch, 1, generator=random) < share
     return (time >= start) & (time < start + lasts) & chosen
-
-
-def _confidence(hidden: Tensor, beyond: Tensor, random: torch.Generator) -> Tensor:
-    """(B, L, 33): near 1 in sight, anything for a hidden limb, low outside the picture.
-
-    MediaPipe stays sure of face, shoulders and hips even when they are hidden.
-    """
-    batch, length = hidden.shape[:2]
-    wobble = _correlated((batch, length, NUM_LANDMARKS), MEMORY, random)
-    doubt = torch.full((NUM_LANDMARKS,), 0.005)
-    doubt[LIMBS] = 0.05
-    in_sight = 1 - doubt * wobble.abs()
-    guess = 0.2 + 0.7 * torch.rand(batch, 1, NUM_LANDMARKS, generator=random)
-    lost = (guess + 0.12 * wobble).clamp(0.02, 0.98)
-    limb = torch.zeros(NUM_LANDMARKS)
-    limb[LIMBS] = 1
-    confidence = torch.lerp(in_sight, lost, hidden * limb)
-    return confidence * torch.exp(-beyond / 0.06).clamp_min(0.03).clamp_max(1)
 
 
 def _beyond(pixels: Tensor, image_size: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Observation: clean is the truth; noise has the measured size; hidden limbs are doubted."""
+"""Observation: clean is the truth; what is drawn has the statistics of the measured table."""
 
 from dataclasses import replace
 
@@ -6,7 +6,24 @@ import pytest
 import torch
 from torch import Tensor
 
-from genmo_rt.data.observe import BOX, CLEAN, NoiseConfig, Observation, observe
+from genmo_rt.data.noise_table import (
+    CONFIDENCE_KNOTS,
+    HIDDEN_KNOTS,
+    MEMORIES,
+    SCORE_KNOTS,
+    SWAP_GROUPS,
+    NoiseTable,
+    load_table,
+)
+from genmo_rt.data.observe import (
+    BOX,
+    CLEAN,
+    MIRROR,
+    NoiseConfig,
+    Observation,
+    facing,
+    observe,
+)
 from genmo_rt.data.occlusion import hidden_landmarks
 from genmo_rt.keypoints import LANDMARK_NAMES
 from genmo_rt.rotation import axis_angle_to_rotmat
@@ -15,6 +32,8 @@ from tests.genmo_rt.data.tiny_clips import BODY
 FOCAL = 1000.0
 SIZE = torch.tensor([1280.0, 960.0])
 L = {name: index for index, name in enumerate(LANDMARK_NAMES)}
+TABLE = load_table()
+AS_MEASURED = replace(CLEAN, error=(1, 1))
 
 
 def _person(
@@ -31,43 +50,107 @@ def _person(
     rotations, joints = BODY.forward_kinematics(rotmat, pelvis, BODY.rest_joints(shape))
     landmarks = BODY.landmarks(rotations, joints, shape)
     pixels = landmarks[:, :2] / landmarks[:, 2:] * FOCAL + SIZE / 2
-    return [value.expand(batch, 120, -1, -1).clone() for value in (landmarks, joints, pixels)]
+    return [value.expand(batch, length, -1, -1).clone() for value in (landmarks, joints, pixels)]
 
 
-def _observe(config: NoiseConfig, seed: int = 0, **person: float) -> tuple[Observation, Tensor]:
+def _observe(
+    config: NoiseConfig, seed: int = 0, table: NoiseTable = TABLE, **person: float
+) -> tuple[Observation, Tensor]:
     landmarks, joints, pixels = _person(**person)  # type: ignore[arg-type]
     batch = len(pixels)
     random = torch.Generator().manual_seed(seed)
     focal, size = torch.full((batch,), FOCAL), SIZE.expand(batch, 2)
-    return observe(landmarks, pixels, joints, focal, size, config, random), pixels
+    return observe(landmarks, pixels, joints, focal, size, config, random, table), pixels
+
+
+def _sure(confidence: float) -> NoiseTable:
+    """The table of a stage that always has the same confidence."""
+    return replace(TABLE, confidence=torch.full_like(TABLE.confidence, confidence))
+
+
+def _errors(table: NoiseTable, batch: int = 96) -> Tensor:
+    """(B, L, 33, 2) boxes."""
+    seen, pixels = _observe(AS_MEASURED, table=table, batch=batch)
+    return (seen.pixels - pixels) / (BOX * FOCAL / 4.0)
 
 
 def test_without_noise_the_truth_is_seen() -> None:
     seen, pixels = _observe(CLEAN)
     torch.testing.assert_close(seen.pixels, pixels)
     assert seen.present.all()
-    assert (seen.confidence[..., [L["nose"], L["left_hip"]]] > 0.95).all()
+    assert seen.confidence[..., [L["nose"], L["left_hip"]]].mean() > 0.95
 
 
-def test_the_residual_has_its_size_and_memory() -> None:
-    config = replace(CLEAN, jitter=(0.01, 0.01))
-    seen, pixels = _observe(config, batch=32)
-    box = BOX * FOCAL / 4.0
-    residual = (seen.pixels - pixels)[:, :, [L["left_shoulder"], L["right_shoulder"]]] / box
-    assert residual.std().item() == pytest.approx(0.01, rel=0.15)
-    variance = residual.square().mean()
-    after_fifth_of_a_second = (residual[:, 6:] * residual[:, :-6]).mean() / variance
-    assert after_fifth_of_a_second.item() == pytest.approx(0.37, abs=0.1)
+def test_the_table_is_a_table_of_noise() -> None:
+    assert TABLE.confidence.shape == (33, len(HIDDEN_KNOTS), len(SCORE_KNOTS))
+    assert TABLE.amplitude.shape == (33, len(CONFIDENCE_KNOTS), len(MEMORIES) + 1)
+    assert (TABLE.confidence.diff(dim=-1) >= 0).all()
+    assert (TABLE.confidence >= 0).all()
+    assert (TABLE.confidence <= 1).all()
+    assert TABLE.confidence_shares.sum().item() == pytest.approx(1, abs=1e-3)
+    spread = TABLE.amplitude.square().sum(-1).sqrt()
+    assert 0.005 < spread.min() < spread.max() < 0.25
+    for mix in (TABLE.error_mix, TABLE.confidence_mix):
+        torch.testing.assert_close((mix @ mix.mT).diagonal(), torch.ones(33), atol=2e-3, rtol=0)
+    for name in ("confidence", "amplitude"):
+        values = getattr(TABLE, name)
+        torch.testing.assert_close(values[MIRROR], values, msg=f"{name}: left is not like right")
 
 
-def test_the_bias_is_constant_within_a_clip() -> None:
-    seen, pixels = _observe(replace(CLEAN, bias=(0.01, 0.01)))
-    offset = seen.pixels - pixels
-    torch.testing.assert_close(offset[:, :1].expand_as(offset), offset, atol=1e-2, rtol=0)
-    assert offset.abs().max() > 1
+@pytest.mark.parametrize("confidence", [0.3, 0.96])
+def test_errors_are_as_large_as_measured_at_their_confidence(confidence: float) -> None:
+    error = _errors(_sure(confidence))
+    knot = CONFIDENCE_KNOTS.index(confidence)
+    expected = TABLE.amplitude[:, knot].square().sum(-1).sqrt()
+    torch.testing.assert_close(error.square().mean((0, 1, 3)).sqrt(), expected, rtol=0.3, atol=0)
+    ratio = (error.square().mean((0, 1, 3)) / expected.square()).mean().item()
+    assert ratio == pytest.approx(1, abs=0.1)
 
 
-def test_an_arm_behind_the_body_is_hidden_and_doubted() -> None:
+def test_errors_are_forgotten_as_measured() -> None:
+    error = _errors(_sure(0.96))
+    shares = TABLE.amplitude[0, CONFIDENCE_KNOTS.index(0.96)].square()
+    shares = shares / shares.sum()
+    variance = error.square().mean()
+    for ticks in (2, 6, 30):
+        kept = torch.exp(-ticks / 30 / torch.tensor(MEMORIES))
+        expected = (shares[:-1] * kept).sum() + shares[-1]
+        found = (error[:, ticks:] * error[:, :-ticks]).mean() / variance
+        assert found.item() == pytest.approx(expected.item(), abs=0.06)
+
+
+def test_landmarks_err_together_as_measured() -> None:
+    error = _errors(_sure(0.96), batch=256)
+    error = (error / error.square().mean((0, 1, 3)).sqrt()[:, None]).movedim(2, 3).flatten(0, 2)
+    found = error.mT @ error / len(error)
+    expected = TABLE.error_mix @ TABLE.error_mix.mT
+    for a, b in (("left_wrist", "left_index"), ("left_eye", "nose"), ("left_heel", "left_ankle")):
+        assert expected[L[a], L[b]] > 0.4
+        assert found[L[a], L[b]].item() == pytest.approx(expected[L[a], L[b]].item(), abs=0.15)
+    assert (found - expected).abs().mean() < 0.06
+
+
+@pytest.mark.parametrize("hidden", [0.0, 1.0])
+def test_confidence_has_the_measured_quantiles(hidden: float) -> None:
+    score = torch.randn(20_000, 33, generator=torch.Generator().manual_seed(0))
+    drawn = TABLE.confidence_at(torch.full_like(score, hidden), score)
+    level = HIDDEN_KNOTS.index(hidden)
+    for knot in (3, 4, 5):
+        share = torch.special.ndtr(torch.tensor(SCORE_KNOTS[knot]))
+        expected = TABLE.confidence[:, level, knot]
+        torch.testing.assert_close(drawn.quantile(share, dim=0), expected, atol=0.03, rtol=0)
+
+
+def test_confidence_scores_are_normal_numbers() -> None:
+    as_is = replace(
+        TABLE, confidence=torch.tensor(SCORE_KNOTS).expand_as(TABLE.confidence).contiguous()
+    )
+    seen, _ = _observe(CLEAN, table=as_is, batch=128)
+    assert seen.confidence.mean().item() == pytest.approx(0, abs=0.05)
+    assert seen.confidence.std().item() == pytest.approx(1, abs=0.05)
+
+
+def test_an_arm_behind_the_body_is_hidden_doubted_and_misplaced() -> None:
     landmarks, joints, _ = _person(yaw=90.0)  # a side view of a T-pose: one arm behind the trunk
     hidden = hidden_landmarks(landmarks, joints)[0, 0]
     far, near = (
@@ -77,8 +160,10 @@ def test_an_arm_behind_the_body_is_hidden_and_doubted() -> None:
     )
     assert hidden[far] > 0.5
     assert hidden[near] == 0
-    seen, _ = _observe(CLEAN, yaw=90.0)
+    seen, pixels = _observe(AS_MEASURED, yaw=90.0, batch=64)
     assert seen.confidence[..., far].mean() < seen.confidence[..., near].mean() - 0.2
+    error = (seen.pixels - pixels).norm(dim=-1).mean((0, 1))
+    assert error[far] > 2 * error[near]
 
 
 def test_a_person_seen_from_the_front_hides_nothing() -> None:
@@ -86,11 +171,54 @@ def test_a_person_seen_from_the_front_hides_nothing() -> None:
     assert hidden_landmarks(landmarks, joints).max() < 0.2
 
 
+@pytest.mark.parametrize(("yaw", "degrees"), [(180.0, 0.0), (-90.0, 90.0), (90.0, -90.0)])
+def test_facing_is_towards_the_camera_and_the_picture_right(yaw: float, degrees: float) -> None:
+    _, joints, _ = _person(yaw=yaw)
+    found = facing(joints)[0, 0]
+    nose_right = (joints[0, 0, 15] - joints[0, 0, 12])[0]  # the head is before the neck
+    assert found.rad2deg().item() == pytest.approx(degrees, abs=5)
+    assert degrees == 0 or nose_right.sign() == found.sign()
+
+
 def test_what_is_outside_the_picture_is_not_trusted() -> None:
-    seen, pixels = _observe(CLEAN, depth=1.6)
-    below = pixels[..., 1] > SIZE[1] + 100
+    seen, pixels = _observe(CLEAN, depth=1.3)
+    below = pixels[..., 1] > SIZE[1] + 200
     assert below.any()
-    assert seen.confidence[below].max() < 0.4
+    assert seen.confidence[below].mean() < 0.4
+
+
+def test_a_swap_exchanges_both_sides_of_a_group_and_nothing_else() -> None:
+    legs = SWAP_GROUPS[3]
+    rates = torch.zeros_like(TABLE.swap_rates)
+    rates[3] = 1e6
+    always = replace(TABLE, swap_rates=rates, swap_s=torch.full_like(TABLE.swap_s, 1e6))
+    seen, pixels = _observe(replace(CLEAN, swap=1), table=always)
+    others = [i for i in range(33) if i not in legs]
+    torch.testing.assert_close(seen.pixels[:, :, others], pixels[:, :, others])
+    torch.testing.assert_close(seen.pixels[:, :, legs], pixels[:, :, [MIRROR[i] for i in legs]])
+
+
+def test_swaps_begin_as_often_as_the_facing_angle_makes_them() -> None:
+    rates = torch.zeros_like(TABLE.swap_rates)
+    rates[2] = torch.tensor([0.0, 0.0, 0.4, 0.0, 0.0])  # the lower body, seen from the side
+    table = replace(TABLE, swap_rates=rates, swap_s=torch.full_like(TABLE.swap_s, 1e6))
+    config = replace(CLEAN, swap=1)
+    seconds = 4.0
+    seen, pixels = _observe(config, table=table, yaw=90.0, batch=512)
+    swapped = (seen.pixels[:, -1] - pixels[:, -1]).norm(dim=-1)[:, L["left_heel"]] > 1e-3
+    expected = 1 - torch.exp(torch.tensor(-0.4 * seconds))
+    assert swapped.float().mean().item() == pytest.approx(expected.item(), abs=0.06)
+    seen, pixels = _observe(config, table=table, batch=64)  # from the front
+    torch.testing.assert_close(seen.pixels, pixels)
+
+
+def test_people_are_lost_as_often_and_as_long_as_the_table_says() -> None:
+    table = replace(TABLE, loss_rate=0.5, loss_s=0.5)
+    seen, _ = _observe(replace(CLEAN, loss=1), table=table, batch=2048)
+    missing = ~seen.present
+    assert missing.any(1).float().mean().item() == pytest.approx(0.86, abs=0.03)
+    begun_early = missing[:, :30].any(1) & seen.present[:, 0]
+    assert missing[begun_early].sum(1).float().mean().item() == pytest.approx(15, rel=0.15)
 
 
 def test_half_rate_masks_every_second_tick() -> None:
@@ -123,9 +251,10 @@ def test_lag_shows_where_the_person_was() -> None:
         joints,
         torch.full((16,), FOCAL),
         torch.tensor([[4000.0, 960.0]]).expand(16, 2),
-        replace(CLEAN, lag=2.5),
+        replace(CLEAN, lag=2),
         torch.Generator().manual_seed(0),
+        replace(TABLE, lag_s=0.05),
     )
-    late = (pixels - seen.pixels)[:, 5:, 0, 0] / 3
-    assert 0 <= late.min() < late.max() <= 2.5 + 1e-3
+    late = (pixels - seen.pixels)[:, 5:, 0, 0] / 3  # ticks
+    assert 0 <= late.min() < late.max() <= 3 + 1e-3
     torch.testing.assert_close(late.amin(1), late.amax(1), atol=1e-2, rtol=0)
