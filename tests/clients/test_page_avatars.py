@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,7 @@ class PagePoses(PoseServer):
                 height_m=1.73,
                 offsets=OFFSETS,
             )
-            self.call(lambda subject=subject: hub.set_subject(subject))
+            self.call(partial(hub.set_subject, subject))
 
     def _glb(self, request: Request) -> Response:
         return Response(body_glb(self._body, torch.zeros(10)), media_type="model/gltf-binary")
@@ -183,11 +184,11 @@ def test_several_persons_have_colours_and_trails_and_contacts_can_be_shown(
         server.go_live()
         server.introduce(1, 2, 3)
         page = view(plain_browser, server)
-        walk(page, server, frames=10)
+        walk(page, server, frames=6)
         assert marks(page) == [(0, 0)] * 3
         page.page.click("#trails")
         page.page.click("#contacts")
-        walk(page, server, frames=10)
+        walk(page, server, frames=6)
         assert all(trails > 10 and contacts == 4 for trails, contacts in marks(page))
         page.screenshot("page-people-marked")
         listed = page.page.locator("#people li")
@@ -199,7 +200,7 @@ def test_several_persons_have_colours_and_trails_and_contacts_can_be_shown(
         assert page.page.inner_text("#person") == "3 people"
         page.page.click("#trails")
         page.page.click("#contacts")
-        walk(page, server, frames=2)
+        walk(page, server, frames=1)
         assert marks(page) == [(0, 0)] * 3
         assert page.complaints == []
 
@@ -233,10 +234,8 @@ def golden_pose(name: str) -> PoseMessage:
     return decode_pose(golden.read(f"poses/{name}.smpl.bin"))
 
 
-def show(
-    page: OpenedPage, server: PagePoses, message: PoseMessage
-) -> dict[int, list[NDArray[np.float64] | None]]:
-    """Publishes a pose until it is drawn on everybody; joints by person."""
+def show(page: OpenedPage, server: PagePoses, message: PoseMessage) -> dict[int, Any]:
+    """Publishes a pose until it is drawn on everybody; (24) joints by person."""
     drawn = int(page.page.get_attribute("#app", "data-poses") or 0)
     for _ in range(100):
         server.publish(message=replace(message, t_capture_us=server.call(server.hub().clock_us)))
@@ -260,7 +259,9 @@ def walk(page: OpenedPage, server: PagePoses, frames: int) -> None:
             replace(
                 first.persons[0],
                 person=number,
-                pelvis=first.persons[0].pelvis + moved + np.float32([1.6 * (number - 2), 0, 0]),
+                pelvis=first.persons[0].pelvis
+                + moved
+                + np.array([1.6 * (number - 2), 0, 0], np.float32),
                 contacts=np.array([1, 1, 0.9, 0.8, 0, 0], np.float32),
             )
             for number in (1, 2, 3)

@@ -395,6 +395,7 @@ function themeColours(): SceneColours {
   return {
     grid: colour("--grid"),
     pale: colour("--pale"),
+    ink: colour("--ink"),
     bodies: ["--body-1", "--body-2", "--body-3", "--body-4"].map(colour),
   };
 }

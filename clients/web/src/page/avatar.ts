@@ -48,11 +48,11 @@ export class Avatar {
     return hips ? into.setFromMatrixPosition(hips.matrixWorld) : null;
   }
 
-  colour(own: string, pale: string): void {
+  colour(own: string, { pale, ink }: { pale: string; ink: string }): void {
     this.css = own;
     this.pale = pale;
-    this.trails.colour(own);
-    this.marks.colour(own);
+    this.trails.colour(own, ink);
+    this.marks.colour(own, ink);
     this.figure?.colour(own, pale, this.last ? COLOUR[this.last.state] : RESTING_COLOUR);
   }
 

@@ -1,5 +1,5 @@
 /** Rings on the floor below feet, and about hands, that rest on something. */
-import { Group, Mesh, MeshBasicMaterial, type Object3D, RingGeometry, Vector3 } from "three";
+import { Color, Group, Mesh, MeshBasicMaterial, type Object3D, RingGeometry, Vector3 } from "three";
 
 /** Joint of each contact probability: ankles and feet, then wrists. */
 const JOINTS = [7, 10, 8, 11, 20, 21];
@@ -31,8 +31,9 @@ export class ContactMarks {
     return this.group.visible ? this.marks.filter((mark) => mark.visible).length : 0;
   }
 
-  colour(css: string): void {
-    for (const mark of this.marks) mark.material.color.set(css).multiplyScalar(0.35);
+  /** A person's colour, nearer to that of text, to be seen before the body. */
+  colour(own: string, ink: string): void {
+    for (const mark of this.marks) mark.material.color.set(own).lerp(new Color(ink), 0.6);
   }
 
   show(visible: boolean): void {

@@ -62,8 +62,9 @@ export class JointTrails {
     return this.group.visible ? this.geometry.drawRange.count / 2 : 0;
   }
 
-  colour(css: string): void {
-    this.css.set(css).multiplyScalar(0.35); // much darker than the body, to be seen before it
+  /** A person's colour, nearer to that of text, to be seen before the body. */
+  colour(own: string, ink: string): void {
+    this.css.set(own).lerp(new Color(ink), 0.6);
   }
 
   show(visible: boolean): void {

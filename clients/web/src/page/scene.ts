@@ -15,6 +15,8 @@ export interface SceneColours {
   grid: string;
   /** What bodies fade to. */
   pale: string;
+  /** What stands out before everything: the colour of text. */
+  ink: string;
   /** One per person, taken in turn. */
   bodies: readonly string[];
 }
@@ -37,7 +39,7 @@ export class BodyScene {
   private readonly avatars = new Map<number, Avatar>();
   /** Each person's place in the row of colours: the first that was free when they came. */
   private readonly slots = new Map<number, number>();
-  private colours: SceneColours = { grid: "#888", pale: "#ccc", bodies: ["#888"] };
+  private colours: SceneColours = { grid: "#888", pale: "#ccc", ink: "#000", bodies: ["#888"] };
   /** Dressed in the mean body before anybody is there, so that the first pose shows at once. */
   private spare: Avatar | null = new Avatar();
   private pose: Pose | null = null;
@@ -210,8 +212,8 @@ export class BodyScene {
   }
 
   private colour(nth: number, avatar: Avatar): void {
-    const { bodies, pale } = this.colours;
-    avatar.colour(bodies[nth % bodies.length] ?? "#888", pale);
+    const { bodies } = this.colours;
+    avatar.colour(bodies[nth % bodies.length] ?? "#888", this.colours);
   }
 
   private invalidate(): void {

@@ -42,7 +42,7 @@ export class TakeRow {
     ["second", "Second solve"],
   ]);
   private readonly bones = select(
-    "Bone names in BVH and GLB",
+    "Bone names (bvh, glb)",
     BONE_NAMES.map((name) => [name, BONE_TITLES[name]]),
   );
   private readonly files: HTMLElement;
