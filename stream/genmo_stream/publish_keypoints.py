@@ -17,7 +17,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
 from genmo_rt.errors import InputError
-from genmo_stream.keypoints import MediaPipeStage
+from genmo_stream.keypoints import PeopleStage
 from genmo_stream.keypoints.landmarker import PoseModel
 from genmo_stream.playback import Playback
 from genmo_stream.publish import PublishError, Say, Sent
@@ -97,7 +97,7 @@ async def publish_keypoints(
     worker = ThreadPoolExecutor(1, "2D")
     try:
         loop = asyncio.get_running_loop()
-        stage = await loop.run_in_executor(worker, MediaPipeStage, options.model)
+        stage = await loop.run_in_executor(worker, PeopleStage, options.model)
         try:
             async with _connection(place, options) as socket:
                 say(
@@ -126,7 +126,7 @@ class _Watcher:
         self,
         socket: ClientConnection,
         playback: Playback,
-        stage: MediaPipeStage,
+        stage: PeopleStage,
         worker: ThreadPoolExecutor,
         say: Say,
     ) -> None:
@@ -180,13 +180,13 @@ class _Watcher:
         if picture is None:
             return None
         image = VideoFrame.from_ndarray(picture, format="yuv420p").to_ndarray(format="rgb24")
-        person = self._stage.detect(image.astype(np.uint8, copy=False), t_us)
+        people = self._stage.look(image.astype(np.uint8, copy=False), t_us)
         return KeypointsMessage(
             frame=frame % 2**32,
             t_capture_us=t_us,
             image_size=(self._playback.width, self._playback.height),
             intrinsics=None,
-            persons=() if person is None else (person,),
+            persons=tuple(person.keypoints for person in people),
         )
 
     async def _listen(self) -> NoReturn:

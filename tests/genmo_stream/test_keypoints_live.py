@@ -7,9 +7,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
+import numpy as np
 import psutil
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -138,6 +141,26 @@ def test_a_frame_size_that_changes_mid_stream_is_another_camera(live_server: Ser
             time.sleep(1 / 30)
 
 
+def test_two_people_have_an_id_and_a_place_each_in_one_world(live_server: ServerProcess) -> None:
+    root = live_server.url.replace("http", "ws") + "/v1/streams/pair"
+    with (
+        connect(f"{root}/keypoints", proxy=None) as client,
+        connect(f"{root}/poses", proxy=None) as viewer,
+    ):
+        told: dict[str, Any] = {"persons": []}
+        for number in range(30):
+            order = (-100.0, 100.0) if number % 2 else (100.0, -100.0)  # in no order
+            client.send(walker(number, beside=order))
+            while told.get("frame") != number:
+                told = json.loads(viewer.recv(PATIENCE_S))
+            viewer.send(json.dumps({"type": "ack", "seq": told["seq"]}))
+            time.sleep(1 / 30)
+    one, other = told["persons"]
+    assert {one["person"], other["person"]} == {1, 2}
+    apart = np.linalg.norm(np.subtract(one["pelvis"], other["pelvis"]))
+    assert 0.3 < apart < 3.0
+
+
 def test_video_and_keypoints_share_the_place_of_a_streams_publisher(
     live_server: ServerProcess,
 ) -> None:
@@ -180,8 +203,10 @@ def test_another_url_is_refused_with_an_example(url: str) -> None:
         keypoints_url(url)
 
 
-def walker(number: int, size: tuple[int, int] = SIZE) -> str:
-    """A frame of the synthetic walker, captured now."""
+def walker(number: int, size: tuple[int, int] = SIZE, beside: tuple[float, ...] = (0.0,)) -> str:
+    """A frame of the synthetic walker, captured now; one for each shift in pixels."""
     t_us = time.monotonic_ns() // 1000
-    persons = (seen(number / 30).in_picture(size),)
+    one = seen(number / 30).in_picture(size)
+    shifts = [np.array([shift, 0], np.float32) for shift in beside]
+    persons = tuple(replace(one, pixels=one.pixels + shift) for shift in shifts)
     return encode_keypoints(KeypointsMessage(number, t_us, size, None, persons))
