@@ -67,6 +67,12 @@ class Intrinsics:
             return cls.default(width, height)
         return cls.from_fov(width, height, fov_degrees)
 
+    @property
+    def fov_degrees(self) -> float:
+        """The angle that the picture's longer side spans, as if the camera were centred."""
+        side, focal = max((self.width, self.fx), (self.height, self.fy))
+        return 2 * math.degrees(math.atan(side / 2 / focal))
+
     def matrix(self, dtype: torch.dtype = torch.float32) -> Tensor:
         """(3, 3) K, so that pixel ~ K @ point_cam."""
         return torch.tensor(

@@ -309,7 +309,7 @@ def _sighting(followed: Followed, options: PublishOptions) -> Sighting:
         t_capture_us=seen.t_capture_us,
         tick=seen.tick,
         image_size=seen.image_size,
-        fov=options.fov,
+        fov=options.fov if seen.intrinsics is None else seen.intrinsics.fov_degrees,
         height_m=options.height_m,
         delay=options.delay,
         persons=tuple(SightedPerson(p.person, p.state, p.keypoints) for p in followed.persons),

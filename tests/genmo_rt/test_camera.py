@@ -22,6 +22,11 @@ def test_fov_spans_the_longer_side() -> None:
     assert edge[0].tolist() == pytest.approx([360, 1280], abs=1e-3)
 
 
+@pytest.mark.parametrize(("width", "height"), [(640, 480), (720, 1280)])
+def test_the_fov_of_a_camera_made_from_a_fov_is_that(width: int, height: int) -> None:
+    assert Intrinsics.from_fov(width, height, 71.5).fov_degrees == pytest.approx(71.5)
+
+
 def test_x_is_right_and_y_is_down() -> None:
     K = Intrinsics.default(640, 480).matrix()
     pixel = project(torch.tensor([[0.5, 0.25, 2.0]]), K)
