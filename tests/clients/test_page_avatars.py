@@ -50,14 +50,6 @@ def body() -> Body:
     return load_body(None)
 
 
-@pytest.fixture(scope="module")
-def avatar(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The avatar of boxes."""
-    path = tmp_path_factory.mktemp("avatar") / "boxes.vrm"
-    write_vrm(path)
-    return path
-
-
 @pytest.fixture
 def plain_browser() -> Iterator[Browser]:
     """A Chromium without a camera."""
@@ -108,14 +100,17 @@ def served(body: Body) -> Iterator[PagePoses]:
         yield server
 
 
+@pytest.mark.parametrize("version", [1, 0])
 def test_a_vrm_avatar_takes_the_golden_poses(
-    plain_browser: Browser, avatar: Path, body: Body
+    version: int, plain_browser: Browser, tmp_path: Path, body: Body
 ) -> None:
     """Every limb points in the world where the golden body's does, and hips are scaled."""
+    avatar = tmp_path / "boxes.vrm"
+    write_vrm(avatar, version)
     with served(body) as server:
         page = view(plain_browser, server)
         page.page.click("#look summary")
-        wear(page, avatar, "VRM 1")
+        wear(page, avatar, f"VRM {version}")
         for name in EXPECTED["poses"]:
             joints = show(page, server, golden_pose(name))[7]
             wanted = np.array(EXPECTED["poses"][name]["values"]["smpl"]["joints"])
@@ -123,14 +118,16 @@ def test_a_vrm_avatar_takes_the_golden_poses(
                 assert angle(joints, wanted, start, end) < 1.0, f"{name}: {start} to {end}"
             assert all(joints[JOINT_NAMES.index(hand)] is None for hand in HANDS)
             np.testing.assert_allclose(joints[0][[0, 2]], SCALE * wanted[0][[0, 2]], atol=0.01)
-            page.screenshot(f"page-vrm-{name}")
+            page.screenshot(f"page-vrm{version}-{name}")
         assert page.complaints == []
 
 
 def test_left_and_right_of_an_avatar_are_the_persons_own(
-    plain_browser: Browser, avatar: Path, body: Body
+    plain_browser: Browser, tmp_path: Path, body: Body
 ) -> None:
     """In words, without a formula: a raised right hand is on the picture's left, and up."""
+    avatar = tmp_path / "boxes.vrm"
+    write_vrm(avatar)
     with served(body) as server:
         page = view(plain_browser, server)
         wear(page, avatar, "VRM 1")

@@ -1,4 +1,4 @@
-"""A little VRM 1.0 avatar made here: a box for every human bone, sized as the golden body."""
+"""A little VRM avatar made here: a box for every human bone, sized as the golden body."""
 
 import json
 import struct
@@ -20,18 +20,19 @@ _SIDES = (0, 1, 3, 0, 3, 2, 4, 6, 7, 4, 7, 5, 0, 4, 5, 0, 5, 1, 2, 3, 7, 2, 7, 6
 _FACES = np.array((*_SIDES, 1, 5, 7, 1, 7, 3), np.uint16)
 
 
-def write_vrm(path: Path) -> None:
-    """Writes the avatar.
+def write_vrm(path: Path, version: int = 1) -> None:
+    """Writes the avatar, in VRM 1.0 or in VRM 0 (where it looks along -z).
 
     Its bones lie each in a way of its own, as in avatars from the wild, so that only a reader that
     goes by VRM's normalized pose gets them right. Left is red, right is blue.
     """
-    places = _places()
+    facing = 1 if version == 1 else -1
+    places = _places() * (facing, 1, facing)
     turns = [_turn_about_y(0.5 * joint) for joint in range(len(JOINT_NAMES))]
     chunks: list[bytes] = [_FACES.tobytes()]
     gltf: dict[str, Any] = {
         "asset": {"version": "2.0", "generator": "genmo-rt tests"},
-        "extensionsUsed": ["VRMC_vrm"],
+        "extensionsUsed": ["VRMC_vrm" if version == 1 else "VRM"],
         "scene": 0,
         "scenes": [{"nodes": [0]}],
         "nodes": [],
@@ -59,7 +60,7 @@ def write_vrm(path: Path) -> None:
         if name in HANDS:
             continue
         bones[joint_names("vrm")[joint]] = {"node": joint}
-        corners = (_corners(joint, places) @ turns[joint]).astype(np.float32)
+        corners = (_corners(joint, places, facing) @ turns[joint]).astype(np.float32)
         node["mesh"] = len(gltf["meshes"])
         gltf["accessors"].append(
             {
@@ -75,7 +76,7 @@ def write_vrm(path: Path) -> None:
         side = 0 if name.startswith("left") else 2 if name.startswith("right") else 1
         part = {"attributes": {"POSITION": len(chunks) - 1}, "indices": 0, "material": side}
         gltf["meshes"].append({"primitives": [part]})
-    gltf["extensions"] = {"VRMC_vrm": _extension(bones)}
+    gltf["extensions"] = _vrm1(bones) if version == 1 else _vrm0(bones)
     path.write_bytes(_pack(gltf, chunks))
 
 
@@ -91,7 +92,7 @@ def _places() -> NDArray[np.float64]:
     return places
 
 
-def _corners(joint: int, places: NDArray[np.float64]) -> NDArray[np.float64]:
+def _corners(joint: int, places: NDArray[np.float64], facing: int) -> NDArray[np.float64]:
     """(8, 3) a box from the joint to the one after it, about the joint, before it is turned."""
     children = [child for child, above in enumerate(PARENTS) if above == joint]
     name = JOINT_NAMES[joint]
@@ -99,7 +100,7 @@ def _corners(joint: int, places: NDArray[np.float64]) -> NDArray[np.float64]:
     if name == "head":
         ahead = np.array([0.0, 0.16, 0.0])
     elif name.endswith("foot"):
-        ahead = np.array([0.0, 0.0, 0.06])
+        ahead = np.array([0.0, 0.0, 0.06 * facing])
     thick = 0.08 if name.startswith(("pelvis", "spine", "head")) else 0.035
     return ahead / 2 + _BOX * (np.abs(ahead) / 2 + thick)
 
@@ -122,14 +123,22 @@ def _material(colour: tuple[float, ...]) -> dict[str, Any]:
     return {"pbrMetallicRoughness": surface, "doubleSided": True}
 
 
-def _extension(bones: dict[str, dict[str, int]]) -> dict[str, Any]:
+def _vrm1(bones: dict[str, dict[str, int]]) -> dict[str, Any]:
     meta = {
         "name": "Boxes",
         "version": "1",
         "authors": ["genmo-rt"],
         "licenseUrl": "https://vrm.dev/licenses/1.0/",
     }
-    return {"specVersion": "1.0", "meta": meta, "humanoid": {"humanBones": bones}}
+    vrm = {"specVersion": "1.0", "meta": meta, "humanoid": {"humanBones": bones}}
+    return {"VRMC_vrm": vrm}
+
+
+def _vrm0(bones: dict[str, dict[str, int]]) -> dict[str, Any]:
+    listed = [{"bone": name, **bone} for name, bone in bones.items()]
+    meta = {"title": "Boxes", "author": "genmo-rt", "version": "1"}
+    vrm = {"specVersion": "0.0", "meta": meta, "humanoid": {"humanBones": listed}}
+    return {"VRM": {**vrm, "materialProperties": []}}
 
 
 def _pack(gltf: dict[str, Any], chunks: list[bytes]) -> bytes:
