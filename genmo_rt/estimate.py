@@ -97,6 +97,10 @@ class Estimator:
         return StreamEstimator(self, intrinsics, height_m, delay, world or World())
 
 
+_Evidence = tuple[float, Keypoints | None, bool]
+"""A tick: its capture time, the landmarks seen, whether there was a frame."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Observed:
     """One tick's evidence, kept until its pose comes out (`delay` ticks later)."""
@@ -164,14 +168,7 @@ class StreamEstimator:
         Ticks without one are in what the model remembers; their poses lie between those of the
         frames around them, and come with the later one.
         """
-        if tick.reset:
-            self.world.reset()
-            self._slot.clear()  # with it the shape goes
-        if tick.restart:
-            self._restart()
-        nominal = [(tick.index - tick.missed + k) / TICK_HZ for k in range(tick.missed)]
-        ticks = [*((t, None, False) for t in nominal), (tick.t, keypoints, True)]
-        return self._run(ticks)
+        return self._run(self._ticks(tick, keypoints))
 
     def finish(self) -> list[tuple[Pose, bool]]:
         """The last `delay` ticks, when no frame follows."""
@@ -195,11 +192,26 @@ class StreamEstimator:
         self._between: list[float] = []  # capture times of the ticks without a frame since
         self._poser.restart(cut=cut)
 
+    def _ticks(self, tick: Tick, keypoints: Keypoints | None) -> list[_Evidence]:
+        """A frame's tick and those missed before it; what a long gap ends is ended."""
+        if tick.reset:
+            self.world.reset()
+            self._slot.clear()  # with it the shape goes
+        if tick.restart:
+            self._restart()
+        nominal = [(tick.index - tick.missed + k) / TICK_HZ for k in range(tick.missed)]
+        return [*((t, None, False) for t in nominal), (tick.t, keypoints, True)]
+
     @torch.inference_mode()
-    def _run(
-        self, ticks: Sequence[tuple[float, Keypoints | None, bool]]
-    ) -> list[tuple[Pose, bool]]:
-        """Ticks one after the other: capture time, landmarks, whether there was a frame."""
+    def _run(self, ticks: Sequence[_Evidence]) -> list[tuple[Pose, bool]]:
+        """Ticks one after the other."""
+        poses, waiting = self._observe(ticks)
+        return poses + self._estimate(waiting)
+
+    def _observe(
+        self, ticks: Sequence[_Evidence]
+    ) -> tuple[list[tuple[Pose, bool]], list[tuple[_Observed, Conditions]]]:
+        """What the model can take at once, and the poses from before a cut."""
         poses: list[tuple[Pose, bool]] = []
         waiting: list[tuple[_Observed, Conditions]] = []  # those the model can take at once
         for t, keypoints, framed in ticks:
@@ -220,13 +232,18 @@ class StreamEstimator:
             view = _squeezed(conditions.view)
             observed = _Observed(t, framed, keypoints if present else None, view)
             waiting.append((observed, conditions))
-        return poses + self._estimate(waiting)
+        return poses, waiting
 
     def _estimate(self, ticks: list[tuple[_Observed, Conditions]]) -> list[tuple[Pose, bool]]:
         """Runs ticks through the model in one call, and poses those that come out."""
         if not ticks:
             return []
-        out = self._slot.step(concatenate([conditions for _, conditions in ticks]))
+        return self._pose(ticks, self._slot.step(_conditions(ticks)))
+
+    def _pose(
+        self, ticks: list[tuple[_Observed, Conditions]], out: torch.Tensor
+    ) -> list[tuple[Pose, bool]]:
+        """What the model said of these ticks as poses of those that come out."""
         vectors = self._estimator.stats.denormalise(out)
         poses = []
         for (newest, _), vector in zip(ticks, vectors, strict=True):
@@ -263,6 +280,37 @@ class StreamEstimator:
             return False
         moved = float((view.centre - self._view.centre).norm() / view.scale)
         return moved > CUT_SCALES + FASTEST_SCALES_PER_S * (t - self._t_view)
+
+
+@torch.inference_mode()
+def advance_together(
+    steps: Sequence[tuple[StreamEstimator, Tick, Keypoints | None]],
+) -> list[list[tuple[Pose, bool]]]:
+    """StreamEstimator.advance of several persons, the model run once for all of them.
+
+    Args:
+        steps: distinct estimators of one Estimator with what each would be advanced with; those
+            who share a world move it in this order.
+    """
+    taken = [person._observe(person._ticks(tick, keypoints)) for person, tick, keypoints in steps]
+    asking = [(steps[i][0], waiting) for i, (_, waiting) in enumerate(taken) if waiting]
+    if not asking:
+        return [poses for poses, _ in taken]
+    engine = asking[0][0]._estimator.engine
+    said = iter(
+        engine.step_with_others(
+            [person._slot for person, _ in asking], [_conditions(new) for _, new in asking]
+        )
+    )
+    return [
+        poses + (person._pose(waiting, next(said)) if waiting else [])
+        for (person, _, _), (poses, waiting) in zip(steps, taken, strict=True)
+    ]
+
+
+def _conditions(ticks: Sequence[tuple[_Observed, Conditions]]) -> Conditions:
+    """(1, N) of these ticks."""
+    return concatenate([conditions for _, conditions in ticks])
 
 
 def _squeezed(view: View) -> View:

@@ -74,19 +74,29 @@ class Batcher(Generic[Item, Result]):
         Raises:
             BaseException: what `run` raised for the batch that the item was in.
         """
-        ticket: _Ticket[Item, Result] = _Ticket(key, item)
+        return self.submit_all([(key, item)])[0]
+
+    def submit_all(self, items: Sequence[tuple[Hashable, Item]]) -> list[Result]:
+        """As `submit` for items of several keys that one caller has at once.
+
+        Raises:
+            BaseException: what `run` raised for a batch that one of them was in.
+        """
+        tickets: list[_Ticket[Item, Result]] = [_Ticket(key, item) for key, item in items]
         with self._changed:
-            self._waiting.append(ticket)
-            self._rhythm.arrived(key, self._clock())
+            self._waiting += tickets
+            for ticket in tickets:
+                self._rhythm.arrived(ticket.key, self._clock())
             self._changed.notify_all()
-            while not ticket.done:
+            while not all(ticket.done for ticket in tickets):
                 if self._led:
                     self._changed.wait()
                 else:
                     self._lead()
-        if ticket.error is not None:
-            raise ticket.error
-        return cast(Result, ticket.result)
+        for ticket in tickets:
+            if ticket.error is not None:
+                raise ticket.error
+        return [cast(Result, ticket.result) for ticket in tickets]
 
     def forget(self, key: Hashable) -> None:
         """Nobody of this key is expected any more."""

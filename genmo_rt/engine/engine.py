@@ -139,6 +139,23 @@ class Engine:
         pairs = zip(slots, frames, strict=True)
         return self._run([Request(slot.index, self._folded.pack(new)) for slot, new in pairs])
 
+    def step_with_others(
+        self, slots: Sequence["Slot"], frames: Sequence[Conditions]
+    ) -> list[Tensor]:
+        """As Slot.step for several streams of one caller, batched with whoever else waits.
+
+        Args:
+            slots: distinct, of this engine.
+            frames: (1, N) of each, as for Slot.step.
+        Returns:
+            (N, 181) of each.
+        """
+        pairs = zip(slots, frames, strict=True)
+        requests = [
+            (slot.index, Request(slot.index, self._folded.pack(new))) for slot, new in pairs
+        ]
+        return self._batcher.submit_all(requests)
+
     @property
     def free(self) -> int:
         """Slots that nobody holds."""

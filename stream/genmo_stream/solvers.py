@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from genmo_rt.camera import Intrinsics
 from genmo_rt.clock import KEEP_S, MAX_CATCH_UP, Tick
 from genmo_rt.errors import EngineFull
-from genmo_rt.estimate import Estimator, StreamEstimator
+from genmo_rt.estimate import Estimator, StreamEstimator, advance_together
 from genmo_rt.keypoints import Keypoints
 from genmo_rt.pose import Pose
 from genmo_rt.world import World
@@ -54,11 +54,7 @@ class Solver:
     used_t: float
     afresh: bool
 
-    def advance(self, tick: Tick, keypoints: Keypoints | None) -> list[tuple[Pose, bool]]:
-        """As StreamEstimator.advance, ticks at which the person was away included; blocks."""
-        return self.estimator.advance(self._own(tick), keypoints)
-
-    def _own(self, tick: Tick) -> Tick:
+    def own(self, tick: Tick) -> Tick:
         """The tick as this person's estimator must take it: what it missed is its own matter.
 
         The world is the stream's: no single person resets it.
@@ -71,11 +67,11 @@ class Solver:
 
 
 def advance_all(solvers: Sequence[Solver], followed: Followed) -> list[list[tuple[Pose, bool]]]:
-    """Every person's poses that come with a frame; blocks for some ms each."""
-    return [
-        solver.advance(followed.seen.tick, followed.keypoints_of(solver.person))
-        for solver in solvers
-    ]
+    """Every person's poses that come with a frame; blocks for some ms."""
+    tick = followed.seen.tick
+    return advance_together(
+        [(s.estimator, s.own(tick), followed.keypoints_of(s.person)) for s in solvers]
+    )
 
 
 class Solvers:

@@ -3,6 +3,7 @@
 import asyncio
 from typing import cast
 
+import numpy as np
 import pytest
 import torch
 
@@ -20,7 +21,7 @@ from genmo_stream.errors import ServerFull
 from genmo_stream.ingest import FrameSource
 from genmo_stream.metrics import StreamCollector, render
 from genmo_stream.seen import Seen
-from genmo_stream.solvers import Followed, Solvers
+from genmo_stream.solvers import Followed, Solvers, advance_all
 from genmo_stream.streams import Streams
 from genmo_stream.tracking import Observation, PersonState
 from genmo_stream.whip import PublishOptions
@@ -60,6 +61,21 @@ def test_everybody_in_the_picture_has_a_place_of_their_own() -> None:
     assert one.estimator.world is two.estimator.world
     solvers.forget()
     assert (estimator.engine.free, solvers.places) == (3, 0)
+
+
+def test_everybody_in_a_frame_is_run_in_one_batch_with_the_same_poses_as_apart() -> None:
+    estimator = make_estimator(slots=4)
+    solvers, alone = Solvers(estimator), Solvers(estimator)
+    for index in range(8):
+        together = frame(1, 2, index=index) if index > 3 else frame(1, index=index)
+        before = estimator.engine.figures.batches
+        one, *_ = advance_all(solvers.of(together), together)
+        assert estimator.engine.figures.batches == before + 1
+        (single,) = advance_all(alone.of(frame(1, index=index)), frame(1, index=index))
+        for solver in (solvers, alone):
+            solver.due(together)
+    assert [framed for _, framed in one] == [True]
+    np.testing.assert_allclose(one[0][0].joints_cam, single[0][0].joints_cam, atol=1e-4)
 
 
 def test_a_place_is_kept_for_ten_seconds_for_who_may_come_back() -> None:
