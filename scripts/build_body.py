@@ -24,7 +24,7 @@ from scipy.interpolate import RBFInterpolator
 from scipy.sparse import coo_matrix, csr_matrix, diags
 from scipy.spatial import cKDTree
 
-from genmo_rt.bodies.landmarks import LANDMARK_JOINTS
+from genmo_rt.bodies.landmarks import LANDMARK_JOINTS, seen_offsets
 from genmo_rt.keypoints import LANDMARK_NAMES
 from genmo_rt.skeleton import JOINT_NAMES, MIRROR
 
@@ -188,7 +188,7 @@ def main() -> None:
         coefficients=np.array(["stature", *(name for name, _ in COEFFICIENTS)]),
         joint_mean=mean.joints.astype(np.float32),
         joint_dirs=np.stack([d.joints for d in dirs], -1).astype(np.float32),
-        landmark_mean=mean.landmarks.astype(np.float32),
+        landmark_mean=(mean.landmarks + seen_offsets()).astype(np.float32),
         landmark_dirs=np.stack([d.landmarks for d in dirs], -1).astype(np.float32),
         vertex_mean=thin.vertices.astype(np.float32),
         vertex_dirs=thin.spread(np.stack([d.vertices for d in dirs], -1), "xyz").astype(np.float16),

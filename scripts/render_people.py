@@ -24,6 +24,8 @@ from genmo_rt.skeleton import JOINT_NAMES
 from genmo_rt.smpl import Body, load_body
 
 LONGER_EDGE = 720  # pixels of the pictures
+EYE, EAR = (0.029, 0.653, 0.088), (0.066, 0.638, 0.006)  # on the built-in body at rest, metres
+MOUTH, NOSE = (0.0, 0.583, 0.091), (0.0, 0.615, 0.114)
 NEAR = 0.1  # metres; triangles that come nearer are not drawn
 SHUTTER = 0.4  # of a tick, the longest time that the shutter stays open
 
@@ -131,7 +133,7 @@ def draw_look(mesh: Mesh, body: Body, random: np.random.Generator) -> Look:
     covered = y < joints[J["left_ankle"], 1] + random.choice([-0.02, 0.04])
     colour[covered] = shoes
     thickness[covered] = 0.006
-    _paint_head(colour, thickness, mesh, body, head, random)
+    _paint_head(colour, thickness, mesh, head, random)
     # Folds and wear: a smooth random field over the rest pose.
     colour *= 1 + 0.12 * _field(mesh.rest, 14.0, random)[:, None] * (thickness[:, None] > 0)
     return Look(np.clip(colour, 0, 1).astype(np.float32), thickness.astype(np.float32))
@@ -141,34 +143,31 @@ def _paint_head(
     colour: NDArray[np.float64],
     thickness: NDArray[np.float64],
     mesh: Mesh,
-    body: Body,
     head: NDArray[np.bool_],
     random: np.random.Generator,
 ) -> None:
-    places = body.landmark_mean.numpy()
     hair = np.array(HAIR[random.integers(len(HAIR))]) / 255
-    eye, ear, mouth = places[2], places[7], places[[9, 10]].mean(0)
     _, y, z = mesh.rest.T
-    line = eye[1] + random.uniform(0.045, 0.065)
+    line = EYE[1] + random.uniform(0.045, 0.065)
     length = random.choice([-0.02, -0.06, -0.13])
     grown = head & (
         (y > line)
-        | ((z < ear[2] - 0.005) & (y > ear[1] + length))
-        | ((z < ear[2] + 0.02) & (y > eye[1]))
+        | ((z < EAR[2] - 0.005) & (y > EAR[1] + length))
+        | ((z < EAR[2] + 0.02) & (y > EYE[1]))
     )
     if random.random() > 0.07:
         colour[grown] = hair * random.uniform(0.9, 1.1)
         thickness[grown] = random.uniform(0.004, 0.02)
     for side in (-1, 1):
-        socket = eye * [side, 1, 1]
+        socket = np.multiply(EYE, (side, 1, 1))
         away = np.abs(mesh.rest - socket)
         colour[head & (z > 0.04) & (away[:, 0] < 0.015) & (away[:, 1] < 0.006)] = (0.92, 0.92, 0.9)
         colour[head & (z > 0.04) & (away[:, 0] < 0.006) & (away[:, 1] < 0.006)] = (0.1, 0.08, 0.06)
-        brow = np.abs(y - eye[1] - 0.017) < 0.005
+        brow = np.abs(y - EYE[1] - 0.017) < 0.005
         colour[head & (z > 0.04) & brow & (away[:, 0] < 0.02)] = hair * 0.7
-    lips = head & (z > 0.05) & (np.abs(y - mouth[1]) < 0.008) & (np.abs(mesh.rest[:, 0]) < 0.024)
+    lips = head & (z > 0.05) & (np.abs(y - MOUTH[1]) < 0.008) & (np.abs(mesh.rest[:, 0]) < 0.024)
     colour[lips] *= (0.85, 0.55, 0.55)
-    nostrils = head & (z > 0.08) & (np.abs(y - places[0, 1] + 0.012) < 0.005)
+    nostrils = head & (z > 0.08) & (np.abs(y - NOSE[1] + 0.012) < 0.005)
     colour[nostrils] *= 0.7
 
 

@@ -39,6 +39,39 @@ def _carrier(landmark: str) -> int:
 LANDMARK_JOINTS = tuple(_carrier(name) for name in LANDMARK_NAMES)
 """LANDMARK_JOINTS[i] is the joint that landmark i is fixed to."""
 
+# How far from the feature or joint that it is named after MediaPipe puts each landmark of the left
+# side, T-pose, millimetres: robust least squares over rendered pictures of the built-in body
+# (docs/observation.md). Hips are left as they are: they were seen 24 mm higher, but in real video
+# of calibrated cameras a body with the higher hips fits worse in 2D and 3D.
+_SEEN_MM = {
+    "nose": (0, 7, -28),
+    "left_eye_inner": (2, 0, -13),
+    "left_eye": (-4, 1, -24),
+    "left_eye_outer": (-10, 1, -18),
+    "left_ear": (-17, 2, 10),
+    "mouth_left": (-4, 7, -20),
+    "left_shoulder": (-5, 0, 3),
+    "left_elbow": (4, 3, 14),
+    "left_wrist": (-2, -1, -4),
+    "left_pinky": (3, -10, 29),
+    "left_index": (-20, -10, -9),
+    "left_thumb": (-4, 11, -24),
+    "left_knee": (0, 8, -8),
+    "left_ankle": (5, -3, 11),
+    "left_heel": (-7, 12, 6),
+    "left_foot_index": (0, 3, -17),
+}
+
+
+def seen_offsets() -> NDArray[np.float64]:
+    """(33, 3) metres from a landmark's name to where MediaPipe sees it, on the body in T-pose."""
+    offsets = np.zeros((len(LANDMARK_NAMES), 3))
+    for i, name in enumerate(LANDMARK_NAMES):
+        side = -1 if "right" in name else 1
+        offsets[i] = np.multiply(_SEEN_MM.get(name.replace("right", "left"), 0), (side, 1, 1)) / 1e3
+    return offsets
+
+
 # Landmarks that are features of the head, the hands and the feet; the others sit at joints.
 _FEATURES = ("nose", "eye", "ear", "mouth", "pinky", "index", "thumb", "heel")
 
@@ -70,13 +103,15 @@ def landmarks_on(
     size = np.ptp(body.vertices[:, 1]) / np.ptp(like.vertices[:, 1])
     points = np.zeros((len(LANDMARK_NAMES), 3))
     nearest = np.full(len(LANDMARK_NAMES), -1)
+    offsets = seen_offsets()
     for i, name in enumerate(LANDMARK_NAMES):
         joint = LANDMARK_JOINTS[i]
         if any(feature in name for feature in _FEATURES):
             here, there = _part_box(body, joint), _part_box(like, joint)
             share = (like_landmarks[i] - there[0]) / (there[1] - there[0])
             points[i] = here[0] + share * (here[1] - here[0])
-            nearest[i] = np.linalg.norm(body.vertices - points[i], axis=1).argmin()
+            feature = points[i] - size * offsets[i]  # not where it is seen, beside the body
+            nearest[i] = np.linalg.norm(body.vertices - feature, axis=1).argmin()
         else:
             points[i] = body.joints[joint] + size * (like_landmarks[i] - like.joints[joint])
     return points, nearest
