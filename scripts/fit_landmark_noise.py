@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import nnls
+from scipy.optimize import curve_fit
 from scipy.stats import norm, rankdata
 
 from genmo_rt.bodies.landmarks import LANDMARK_JOINTS
@@ -25,7 +25,6 @@ from genmo_rt.data.noise_table import (
     CONFIDENCE_KNOTS,
     FACING_EDGES,
     HIDDEN_KNOTS,
-    MEMORIES,
     SCORE_KNOTS,
     SWAP_GROUPS,
 )
@@ -108,6 +107,8 @@ def load(folder: Path, body: Body) -> Seen:
         plain = np.linalg.norm(error[:, :, group], axis=-1).mean(-1)
         other = np.linalg.norm(mirrored[:, :, group], axis=-1).mean(-1)
         swapped.append(present & (other < 0.5 * plain) & (plain - other > 0.03))
+    for whole, part in ((0, 1), (2, 3)):  # not twice
+        swapped[part] &= ~swapped[whole]
     misplaced = present & (np.median(np.linalg.norm(error, axis=-1), axis=-1) > MISPLACED)
     usable = np.repeat((present & ~misplaced)[..., None], NUM_LANDMARKS, -1) & (beyond <= 0)
     for group, at in zip(SWAP_GROUPS, swapped, strict=True):
@@ -231,23 +232,55 @@ def standardised(error: FloatArray, seen: Seen, spread: FloatArray) -> FloatArra
     return units
 
 
-def fit_memory(values: FloatArray, usable: BoolArray) -> FloatArray:
-    """Shares of the variance that forget within MEMORIES, the rest never: non-negative and 1.
+def speeds(seen: Seen) -> FloatArray:
+    """(C, T, 33) boxes per second in the picture, since the tick before."""
+    box = BOX * seen.raw["intrinsics"][:, None, 0] / seen.raw["joints_cam"][:, :, 0, 2].clip(0.5)
+    step = np.diff(seen.raw["landmarks_px"], axis=1, prepend=seen.raw["landmarks_px"][:, :1])
+    found: FloatArray = np.linalg.norm(step, axis=-1) / box[..., None] * FPS
+    return found
+
+
+def fit_memory(values: FloatArray, usable: BoolArray, speed: FloatArray) -> tuple[float, ...]:
+    """Share kept for good, share forgotten per second, and per box of way (noise_table.Memory).
 
     Args:
-        values: (C, T, N) or (C, T, N, 2).
+        values: (C, T, N, D) of unit spread.
     """
-    covariances = []
-    for lag in LAGS:
-        both = usable[:, lag:] & usable[:, : usable.shape[1] - lag]
-        product = values[:, lag:] * values[:, : values.shape[1] - lag]
-        covariances.append(product[both].mean() if both.sum() > 500 else np.nan)
-    known = ~np.isnan(covariances)
-    time = np.array(LAGS)[known] / FPS
-    basis = np.stack([*(np.exp(-time / m) for m in MEMORIES), np.ones_like(time)], -1)
-    shares, _ = nnls(basis, np.array(covariances)[known])
-    normalised: FloatArray = shares / shares.sum()
-    return normalised
+    way = speed.cumsum(1) / FPS
+    rows = []
+    for lag in LAGS[1:]:
+        both = usable[:, lag:] & usable[:, :-lag]
+        gone = (way[:, lag:] - way[:, :-lag])[both]
+        product = (values[:, lag:] * values[:, :-lag]).mean(-1)[both]
+        for part in np.array_split(gone.argsort(), 6):
+            rows.append((lag / FPS, gone[part].mean(), product[part].mean(), len(part)))
+    time, gone, product, count = np.array(rows).T
+    product = product / (values[usable] ** 2).mean()
+
+    def left(x: FloatArray, kept: float, creep: float, travel: float) -> FloatArray:
+        return np.asarray(kept + (1 - kept) * np.exp(-creep * x[0] - travel * x[1]))
+
+    found, _ = curve_fit(
+        left,
+        np.stack((time, gone)),
+        product,
+        p0=(0.3, 1.0, 3.0),
+        sigma=1 / np.sqrt(count),
+        bounds=((0, 0, 0), (0.95, 30, 30)),
+    )
+    return tuple(float(v) for v in found)
+
+
+def fit_creep(error: FloatArray, seen: Seen, kept: float) -> float:
+    """What is forgotten per second at rest between renewals: from the median tick-to-tick change.
+
+    An even walk changes by √(2 (1 − kept) creep / FPS) of its spread per tick.
+    """
+    still = seen.usable & (seen.confidence > SURE) & (speeds(seen) < 0.05)
+    still[:, 1:] &= still[:, :-1]
+    still[:, 0] = False
+    change = (np.diff(error, axis=1, prepend=error[:, :1])[still] ** 2).sum(-1)
+    return float(np.median(change) / np.median((error[still] ** 2).sum(-1)) * FPS / 2 / (1 - kept))
 
 
 def fit_correlation(values: FloatArray, usable: BoolArray) -> FloatArray:
@@ -267,19 +300,19 @@ def fit_correlation(values: FloatArray, usable: BoolArray) -> FloatArray:
 
 
 def fit_tail(values: FloatArray, usable: BoolArray) -> float:
-    """How much the logarithm of the spread differs between clips and landmarks, beyond chance.
+    """Standard deviation of the logarithm of the spread, by clip and landmark.
 
-    The spread of log |x| of a clip's constant part, less that of a normal number.
+    The one that makes the median of the squared error as small against its mean as it was seen.
     """
-    clips = [
-        np.sqrt((values[c, :, i][usable[c, :, i]] ** 2).mean())
-        for c in range(len(values))
-        for i in range(NUM_LANDMARKS)
-        if usable[c, :, i].sum() > 30
+    squares = (values[usable] ** 2).sum(-1)
+    normal, worse = np.random.default_rng(0).standard_normal((2, 200_000, 2))
+    tails = np.linspace(0, 1.2, 25)
+    ratios = [
+        np.median(drawn) / drawn.mean()
+        for tail in tails
+        for drawn in [np.exp(2 * tail * worse[:, 0]) * (normal**2).sum(-1)]
     ]
-    few = np.sqrt(np.random.default_rng(0).chisquare(3, 100_000) / 3)  # a clip holds about 3
-    beyond_chance = np.log(np.maximum(clips, 1e-3)).var() - np.log(few).var()
-    return float(np.sqrt(max(beyond_chance, 0)))
+    return float(np.interp(-np.median(squares) / squares.mean(), -np.array(ratios), tails))
 
 
 def normal_scores(seen: Seen) -> FloatArray:
@@ -453,26 +486,33 @@ def main() -> None:
     for name, members in GROUPS.items():
         print(f"  {name:10} {(100 * spread[list(members)].mean(0)).round(1)}")
     units = standardised(error, seen, spread)
-    shares = []
-    for k, knot in enumerate(CONFIDENCE_KNOTS):
-        edges = [-0.01, *(np.array(CONFIDENCE_KNOTS[1:]) + CONFIDENCE_KNOTS[:-1]) / 2, 1.01]
-        at = seen.usable & (seen.confidence > edges[k]) & (seen.confidence <= edges[k + 1])
-        shares.append(fit_memory(units, at))
-        print(f"  at {knot}: {len(units[at])} frames, forgets within {MEMORIES} s, never: ", end="")
-        print(shares[-1].round(2))
+    speed = speeds(seen)
+    kept, forgotten, travel = fit_memory(units, seen.usable, speed)
+    creep = fit_creep(error, seen, kept)
+    scores = normal_scores(seen)
+    score = fit_memory(scores[..., None], seen.usable, speed)
+    renewals = max(forgotten - creep, 0.0)
+    print(
+        f"errors: {kept:.2f} kept, {creep:.2f} forgotten per second, {travel:.1f} per box of way,"
+    )
+    print(f"  {renewals:.2f} renewals a second; scores of confidence: {np.round(score, 2)}")
     swaps = fit_swaps(seen)
     lengths = [float(np.mean(runs(seen.swapped[..., g]) or [3])) / FPS for g in range(len(swaps))]
-    scores = normal_scores(seen)
     outside = fit_outside(error, seen)
     losses = fit_losses(seen)
     table = {
         "clips": clips,
         "frames": int(seen.present.sum()),
         "confidence": fit_confidence(seen),
-        "confidence_shares": fit_memory(scores, seen.usable).tolist(),
+        "confidence_memory": {
+            "kept": score[0],
+            "creep": max(score[1] - renewals, 0.0),
+            "travel": score[2],
+        },
         "confidence_correlation": fit_correlation(scores, seen.usable).tolist(),
         "error_std": spread.tolist(),
-        "error_shares": np.array(shares).tolist(),
+        "error_memory": {"kept": kept, "creep": creep, "travel": travel},
+        "renewals": renewals,
         "error_correlation": fit_correlation(units, seen.usable).tolist(),
         "tail": fit_tail(units, seen.usable),
         "lag_s": fit_lag(error, seen),
@@ -483,7 +523,7 @@ def main() -> None:
         "loss_rate": losses[0],
         "loss_s": losses[1],
     }
-    for name in ("confidence_shares", "tail", "lag_s", "outside_error", "outside_decay"):
+    for name in ("tail", "lag_s", "outside_error", "outside_decay"):
         print(f"{name}: {np.round(table[name], 3)}")
     print(f"losses: {losses[0]:.3f} a second, {losses[1]:.2f} s long")
     print(f"swaps begun per second, by facing angle between {FACING_EDGES} degrees:")

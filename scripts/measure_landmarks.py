@@ -3,7 +3,7 @@
     scripts/measure_landmarks.py motions.npz seen/ --clips 96
 
 writes one .npz per clip; scripts/fit_landmark_noise.py makes the noise table of them. With
-`--sheet sheet.png` it draws the landmarks into some of the pictures. On one core a clip of three
+`--sheet sheet.png` it draws the landmarks into a picture of each clip. On one core a clip of three
 seconds takes about five; clips that are there already are not made again.
 """
 
@@ -27,7 +27,6 @@ from genmo_rt.smpl import load_body
 from genmo_stream.keypoints import MediaPipeStage
 
 BATCH = 8
-TICKS = 90
 BONES = [
     *((11, 12), (11, 23), (12, 24), (23, 24), (0, 7), (0, 8)),
     *((11, 13), (13, 15), (15, 19), (23, 25), (25, 27), (27, 31), (27, 29)),
@@ -42,6 +41,7 @@ def main() -> None:
     parser.add_argument("motions", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--clips", type=int, default=96)
+    parser.add_argument("--ticks", type=int, default=90, help="of each clip, at 30 Hz")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--sheet", type=Path)
     args = parser.parse_args()
@@ -50,25 +50,27 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     body = load_body()
     mesh = fine_mesh(body)
-    config = LoaderConfig(batch_size=BATCH, length=TICKS, captured=0.5, noise=CLEAN)
+    config = LoaderConfig(batch_size=BATCH, length=args.ticks, captured=0.5, noise=CLEAN)
     source = batches(load_dataset(args.motions), config, args.seed)
     tiles: list[Picture] = []
     for number in range(args.clips):
         if number % BATCH == 0:
             batch = next(source)
         out = args.out / f"{args.seed:03d}-{number:04d}.npz"
-        if out.exists() and not args.sheet:
+        if out.exists():
             continue
         start = time.process_time()
         seen: list[Keypoints | None] = []
         with MediaPipeStage("full") as stage:
             for shot in render_clip(batch, number % BATCH, body, mesh, args.seed * 1000 + number):
                 seen.append(stage.detect(shot.image, round(shot.tick * 1e6 / FPS)))
-                if args.sheet and shot.tick == TICKS // 2:
+                if shot.tick == args.ticks // 2:
                     tiles.append(with_landmarks(shot.image, seen[-1]))
         keep(out, batch, number % BATCH, seen)
-        print(f"{out.name}: {sum(k is not None for k in seen)} of {TICKS} seen,", end=" ")
-        print(f"{1000 * (time.process_time() - start) / TICKS:.0f} ms of CPU a frame", flush=True)
+        print(f"{out.name}: {sum(k is not None for k in seen)} of {args.ticks} seen,", end=" ")
+        print(
+            f"{1000 * (time.process_time() - start) / args.ticks:.0f} ms of CPU a frame", flush=True
+        )
     if args.sheet:
         draw_sheet(tiles, args.sheet)
 

@@ -4,7 +4,6 @@ scripts/fit_landmark_noise.py makes the file; docs/observation.md says how and w
 """
 
 import json
-import math
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,11 +17,17 @@ FILE = Path(__file__).parent / "landmark_noise.json"
 HIDDEN_KNOTS = (0.0, 0.5, 1.0)
 SCORE_KNOTS = (-2.5, -1.875, -1.25, -0.625, 0.0, 0.625, 1.25, 1.875, 2.5)
 CONFIDENCE_KNOTS = (0.05, 0.3, 0.6, 0.85, 0.96, 1.0)
-# Seconds after which noise is forgotten (to 1/e); a part of it never is.
-MEMORIES = (0.07, 0.5)
 # Of the facing angle (0 towards the camera, 180 away from it), degrees.
 FACING_EDGES = (45.0, 75.0, 105.0, 135.0)
 # Landmarks whose left and right are exchanged together.
+LIMBS = (  # landmarks whose errors are large together and renewed together
+    tuple(range(0, 11)),
+    (11, 12, 23, 24),
+    (13, 15, 17, 19, 21),
+    (14, 16, 18, 20, 22),
+    (25, 27, 29, 31),
+    (26, 28, 30, 32),
+)
 SWAP_GROUPS = (
     tuple(range(0, 23)),
     tuple(range(13, 23)),
@@ -32,17 +37,40 @@ SWAP_GROUPS = (
 
 
 @dataclass(frozen=True, slots=True)
+class Memory:
+    """How long noise of unit spread lasts: corr(t, t') = kept + (1 − kept) e^−(creep·T + travel·D).
+
+    T is the time between and D the way that the landmark went, in boxes: errors belong to poses,
+    and who stands still is seen in the same wrong place.
+
+    Attributes:
+        kept: share of the variance that stays for good.
+        creep: forgotten per second.
+        travel: forgotten per box of way in the picture.
+    """
+
+    kept: float
+    creep: float
+    travel: float
+
+    def over(self, step: Tensor, seconds: float) -> Tensor:
+        """(...) way in boxes to the share of a value that is left after it."""
+        return torch.exp(-(self.creep * seconds + self.travel * step))
+
+
+@dataclass(frozen=True, slots=True)
 class NoiseTable:
     """What was measured; errors are in boxes (observe.BOX), per axis of the picture.
 
     Attributes:
         confidence: (33, H, S) at HIDDEN_KNOTS and SCORE_KNOTS: the confidence at a normal score.
-        confidence_shares: (M + 1,) of the score's variance that forget within MEMORIES, or never.
+        confidence_memory: of that score.
         confidence_mix: (33, 33) @ independent scores gives correlated ones.
-        amplitude: (33, K, M + 1) standard deviation of the error at CONFIDENCE_KNOTS, shared out
-            to what forgets within MEMORIES, and never.
+        error_std: (33, K) standard deviation of the error at CONFIDENCE_KNOTS.
+        error_memory: of the error.
+        renewals: per second and limb, how often error and score are drawn anew.
         error_mix: (33, 33) @ independent errors gives correlated ones.
-        tail: standard deviation of the logarithm of a landmark's spread, clip by clip.
+        tail: standard deviation of the logarithm of a limb's spread, clip by clip.
         lag_s: seconds of lag.
         outside_error, outside_decay: error per box outside the picture, and boxes in which
             confidence drops to 1/e.
@@ -52,9 +80,11 @@ class NoiseTable:
     """
 
     confidence: Tensor
-    confidence_shares: Tensor
+    confidence_memory: Memory
     confidence_mix: Tensor
-    amplitude: Tensor
+    error_std: Tensor
+    error_memory: Memory
+    renewals: float
     error_mix: Tensor
     tail: float
     lag_s: float
@@ -76,38 +106,40 @@ class NoiseTable:
         more = torch.lerp(flat[at + columns], flat[at + columns + 1], s_share)
         return torch.lerp(less, more, h_share)
 
-    def amplitude_at(self, confidence: Tensor) -> Tensor:
-        """(..., 33) confidence to (..., 33, M + 1) amplitudes in boxes."""
+    def spread_at(self, confidence: Tensor) -> Tensor:
+        """(..., 33) confidence to (..., 33) standard deviations of the error, boxes."""
         k, share = _between(confidence, CONFIDENCE_KNOTS)
-        at = torch.arange(len(self.amplitude)) * len(CONFIDENCE_KNOTS) + k
-        flat = self.amplitude.flatten(0, 1)
-        return torch.lerp(flat[at], flat[at + 1], share[..., None])
+        at = torch.arange(len(self.error_std)) * len(CONFIDENCE_KNOTS) + k
+        flat = self.error_std.flatten()
+        return torch.lerp(flat[at], flat[at + 1], share)
 
 
 @cache
 def load_table(path: Path = FILE) -> NoiseTable:
     """The table in the package, or another one of the same form."""
     values = json.loads(path.read_text())
-    errors = torch.tensor(values["error_std"])[..., None]  # (33, K, 1)
-    shares = torch.tensor(values["error_shares"])  # (K, M + 1)
     return NoiseTable(
         confidence=torch.tensor(values["confidence"]),
-        confidence_shares=torch.tensor(values["confidence_shares"]),
+        confidence_memory=Memory(**values["confidence_memory"]),
         confidence_mix=torch.linalg.cholesky(torch.tensor(values["confidence_correlation"])),
-        amplitude=errors * shares.sqrt(),
+        error_std=torch.tensor(values["error_std"]),
+        error_memory=Memory(**values["error_memory"]),
         error_mix=torch.linalg.cholesky(torch.tensor(values["error_correlation"])),
         swap_rates=torch.tensor(values["swap_rates"]),
         swap_s=torch.tensor(values["swap_s"]),
         **{
             name: float(values[name])
-            for name in ("tail", "lag_s", "outside_error", "outside_decay", "loss_rate", "loss_s")
+            for name in (
+                "renewals",
+                "tail",
+                "lag_s",
+                "outside_error",
+                "outside_decay",
+                "loss_rate",
+                "loss_s",
+            )
         },
     )
-
-
-def remembered(memory_s: float, fps: float) -> float:
-    """What share of a value is kept from tick to tick."""
-    return math.exp(-1 / (fps * memory_s))
 
 
 def _between(values: Tensor, knots: tuple[float, ...]) -> tuple[Tensor, Tensor]:

@@ -2,13 +2,11 @@
 
 MediaPipe's `full` model, as the stream runs it, was shown the built-in body in known motion
 (docs/observation.md). A landmark's confidence is drawn by how hidden it is, and its error by its
-confidence: landmarks err together as they were seen to, for a moment, for long and for good.
+confidence; landmarks err together as they were seen to, and for as long.
 Errors are in boxes: BOX metres at the pelvis' depth.
 """
 
-import math
 from dataclasses import dataclass
-from functools import cache
 
 import torch
 from torch import Tensor
@@ -16,11 +14,10 @@ from torch import Tensor
 from genmo_rt.data.clips import FPS
 from genmo_rt.data.noise_table import (
     FACING_EDGES,
-    MEMORIES,
+    LIMBS,
     SWAP_GROUPS,
     NoiseTable,
     load_table,
-    remembered,
 )
 from genmo_rt.data.occlusion import hidden_landmarks
 from genmo_rt.keypoints import LANDMARK_NAMES, NUM_LANDMARKS
@@ -33,6 +30,9 @@ MIRROR = [
     LANDMARK_NAMES.index(name.replace("left", "\0").replace("right", "left").replace("\0", "right"))
     for name in LANDMARK_NAMES
 ]
+
+
+LIMB_OF = [next(n for n, limb in enumerate(LIMBS) if i in limb) for i in range(NUM_LANDMARKS)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class NoiseConfig:
         drops: share where a fifth of the ticks is missing at random.
     """
 
-    error: tuple[float, float] = (0.6, 1.2)
+    error: tuple[float, float] = (0.7, 1.4)
     lag: float = 2.0
     swap: float = 1.0
     loss: float = 1.0
@@ -104,12 +104,13 @@ def observe(
     hidden = hidden_landmarks(landmarks_cam, joints_cam)  # (B, L, 33) 0..1
     beyond = _beyond(landmarks_px, image_size) / box[..., None]  # (B, L, 33) in boxes
 
-    parts = _parts(batch, length, random)
-    confidence = table.confidence_at(hidden, _scores(parts, table))
-    error = _errors(parts, confidence, table, random)
-    if config.error[1] > 0:
-        # Outside the picture the stage guesses: the further, the worse.
-        error += (table.outside_error * beyond.clamp_max(1))[..., None] * parts[-2][:, :, :2].mT
+    errors, scores, passing = _unit_noise(landmarks_px / box[..., None, None], table, random)
+    confidence = table.confidence_at(hidden, scores)
+    worse = table.tail * torch.randn(batch, 1, len(LIMBS), generator=random)[..., LIMB_OF]
+    spread = table.spread_at(confidence) * torch.exp(worse - table.tail**2)  # mean square 1
+    error = spread[..., None] * errors
+    # Outside the picture the stage guesses: the further, the worse.
+    error += (table.outside_error * beyond.clamp_max(1))[..., None] * passing
     confidence = confidence * torch.exp(-beyond / table.outside_decay)
 
     low, high = config.error
@@ -138,51 +139,39 @@ def facing(joints_cam: Tensor) -> Tensor:
     return torch.atan2(across[..., 2], across[..., 0])
 
 
-def _parts(batch: int, length: int, random: torch.Generator) -> list[Tensor]:
-    """Unit noise (B, L, 3, 33) that forgets within each of MEMORIES, and (B, 1, 3, 33) that never.
+def _unit_noise(
+    places: Tensor, table: NoiseTable, random: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Normal numbers with the measured correlation between landmarks and in time.
 
-    Its three are errors along x and y, and the confidence's score.
+    The changing part is n_t = k n_(t-1) + √(1 − k²) ε_t, where k is what Memory says is left after
+    the landmark's step; now and then a limb's is drawn anew (k = 0).
+
+    Args:
+        places: (B, L, 33, 2) in boxes.
+    Returns:
+        (B, L, 33, 2) of errors, (B, L, 33) scores of confidence, (B, L, 33, 2) the errors' changing
+        part alone.
     """
-    shape = (batch, length, 3, NUM_LANDMARKS)
-    parts = [_correlated(shape, memory, random) for memory in MEMORIES]
-    return [*parts, torch.randn(batch, 1, 3, NUM_LANDMARKS, generator=random)]
+    batch, length = places.shape[:2]
+    step = torch.linalg.vector_norm(places.diff(dim=1, prepend=places[:, :1]), dim=-1)
+    again = torch.rand(batch, length, len(LIMBS), generator=random) < table.renewals / FPS
+    again[:, 0] = True
+    memories = (table.error_memory, table.confidence_memory)
+    left = torch.stack([memory.over(step, 1 / FPS) for memory in memories])
+    left *= ~again[..., LIMB_OF]  # (2, B, L, 33)
+    left = left[[0, 0, 1]].permute(2, 1, 0, 3).contiguous()  # (L, B, 3, 33): x, y and the score
 
-
-def _scores(parts: list[Tensor], table: NoiseTable) -> Tensor:
-    """(B, L, 33) normal scores, correlated as measured."""
-    weighed = [
-        share.sqrt() * p[:, :, 2] for share, p in zip(table.confidence_shares, parts, strict=True)
-    ]
-    independent: Tensor = sum(weighed[1:], weighed[0])
-    return independent @ table.confidence_mix.mT
-
-
-def _errors(
-    parts: list[Tensor], confidence: Tensor, table: NoiseTable, random: torch.Generator
-) -> Tensor:
-    """(B, L, 33, 2) boxes: Σ amplitude(confidence) × correlated noise, some landmarks worse."""
-    amplitude = table.amplitude_at(confidence)  # (B, L, 33, M + 1)
-    worse = torch.randn(len(confidence), 1, NUM_LANDMARKS, 1, generator=random)
-    amplitude = amplitude * torch.exp(table.tail * worse - table.tail**2)  # mean square 1
-    mixed = [part[:, :, :2] @ table.error_mix.mT for part in parts]
-    scaled = [amplitude[..., k].unsqueeze(2) * noise for k, noise in enumerate(mixed)]
-    return sum(scaled[1:], scaled[0]).mT
-
-
-def _correlated(shape: tuple[int, ...], memory: float, random: torch.Generator) -> Tensor:
-    """(B, L, ...) first-order noise of unit spread that forgets within `memory` seconds."""
-    noise = torch.randn(shape, generator=random)
-    return (_memory(shape[1], memory) @ noise.flatten(2)).view(shape)
-
-
-@cache
-def _memory(length: int, memory: float) -> Tensor:
-    """(L, L) what each tick's noise still is at each later one: n_t = k n_(t-1) + √(1 − k²) ε_t."""
-    keep = remembered(memory, FPS)
-    ago = torch.arange(length)[:, None] - torch.arange(length)
-    fresh = torch.full((length,), math.sqrt(1 - keep * keep))
-    fresh[0] = 1
-    return torch.where(ago >= 0, fresh * keep ** ago.clamp_min(0), 0.0)
+    fresh = torch.randn(length + 1, batch, 3, NUM_LANDMARKS, generator=random)
+    fresh[:, :, :2] = fresh[:, :, :2] @ table.error_mix.mT
+    fresh[:, :, 2] = fresh[:, :, 2] @ table.confidence_mix.mT
+    steps = list((fresh[1:] * (1 - left.square()).sqrt()).unbind())
+    for tick in range(1, length):
+        steps[tick] = torch.addcmul(steps[tick], steps[tick - 1], left[tick])
+    passing = torch.stack(steps, dim=1)  # (B, L, 3, 33)
+    kept = torch.tensor([table.error_memory.kept] * 2 + [table.confidence_memory.kept])[:, None]
+    noise = (1 - kept).sqrt() * passing + kept.sqrt() * fresh[0][:, None]
+    return noise[:, :, :2].mT, noise[:, :, 2], passing[:, :, :2].mT
 
 
 def _lagged(pixels: Tensor, most: float, random: torch.Generator) -> Tensor:
