@@ -49,7 +49,11 @@ def add_server_flags(parser: argparse.ArgumentParser) -> None:
         help="publishers at once; one more gets 503 (4)",
     )
     flags.add_argument(
-        "--max-persons", type=int, metavar="N", default=none, help="people in one stream (4)"
+        "--max-persons",
+        type=int,
+        metavar="N",
+        default=none,
+        help="people followed in one stream; more than one cost more 2D work (1)",
     )
     flags.add_argument(
         "--max-viewers", type=int, metavar="N", default=none, help="viewers of one stream (64)"

@@ -57,7 +57,7 @@ class ServerConfig:
     body: Path | None = None
     keypoints: PoseModel = "full"
     max_streams: int = 4
-    max_persons: int = 4
+    max_persons: int = 1
     max_viewers: int = 64
     ice_interfaces: tuple[str, ...] = ()
     udp_ports: tuple[int, int] | None = None

@@ -141,8 +141,12 @@ def test_a_frame_size_that_changes_mid_stream_is_another_camera(live_server: Ser
             time.sleep(1 / 30)
 
 
-def test_two_people_have_an_id_and_a_place_each_in_one_world(live_server: ServerProcess) -> None:
-    root = live_server.url.replace("http", "ws") + "/v1/streams/pair"
+def test_two_people_have_an_id_and_a_place_each_in_one_world() -> None:
+    with ServerProcess("--max-persons", "2") as server:
+        _watch_two_people(server.url.replace("http", "ws") + "/v1/streams/pair")
+
+
+def _watch_two_people(root: str) -> None:
     with (
         connect(f"{root}/keypoints", proxy=None) as client,
         connect(f"{root}/poses", proxy=None) as viewer,
