@@ -166,8 +166,12 @@ class PersonTracker:
         return doubtful and comes_back
 
     def _welcome(self, forms: list[Form], t: float) -> None:
-        """New people, as far as there is room."""
+        """New people, as far as there is room; who is out of sight makes room for who is seen."""
         room = self._limit - sum(track.present for track in self._tracks)
+        hidden = [x for x in self._tracks if x.present and t - x.seen_at > JUST_NOW_S]
+        for track in sorted(hidden, key=lambda x: x.seen_at)[: max(len(forms) - room, 0)]:
+            track.present = False
+            room += 1
         for form in forms[: max(room, 0)]:
             self._tracks.append(Track(self._new_id(), t, t, form, form.seen.colours))
 

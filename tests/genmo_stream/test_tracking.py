@@ -291,3 +291,12 @@ def test_no_more_than_the_limit_are_followed() -> None:
     assert list(seen) == [1, 2]
     seen = Watched().a_second_of(*(person(x=10 + 5 * k, torso=20) for k in range(100)))
     assert len(seen) <= 4
+
+
+def test_who_is_out_of_sight_makes_room_for_who_is_seen_at_the_limit() -> None:
+    watched = Watched(limit=1)
+    watched.a_second_of(person(x=100, torso=40))
+    seen = [watched.see(1 + i * DT, person(x=550, torso=40)) for i in range(1, 10)]
+    assert list(seen[0]) == [1]  # bridged at first, in case it's a slip
+    assert list(seen[-1]) == [2]
+    assert seen[-1][2].keypoints is not None
