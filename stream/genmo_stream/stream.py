@@ -120,10 +120,14 @@ class Stream:
         return self._solvers.places
 
     @property
+    def rested_s(self) -> float:
+        """Seconds since a publisher left it or somebody asked for it."""
+        return self._now() - self._used_at
+
+    @property
     def idle(self) -> bool:
         """Whether nothing would be lost by forgetting this stream."""
-        rested = self._now() - self._used_at >= KEEP_S
-        return not self.live and rested and self.hub.viewer_count == 0
+        return not self.live and self.rested_s >= KEEP_S and self.hub.viewer_count == 0
 
     @property
     def received(self) -> int:

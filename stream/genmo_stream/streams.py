@@ -1,10 +1,12 @@
 """The server's streams by name: admission, waiting viewers, and forgetting what is over."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from typing import TypeVar
 
+from genmo_rt.clock import KEEP_S
 from genmo_rt.estimate import Estimator
 from genmo_stream.errors import ServerFull
 from genmo_stream.eye import FrameTap
@@ -36,12 +38,14 @@ class Streams:
         max_live: int,
         max_persons: int = MAX_PERSONS,
         tap: FrameTap | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.estimator = estimator
         self.max_live = max_live
         self._max_persons = max_persons
         self._make_stage = make_stage
         self._tap = tap
+        self._clock = clock
         self._streams: dict[str, Stream] = {}
         self._listeners: tuple[StreamListener, ...] = ()
         self.server = f"genmo-rt {version('genmo-rt')}"
@@ -89,11 +93,11 @@ class Streams:
                 retry_after_s=RETRY_AFTER_S,
             )
         slots = self.estimator.engine.figures.slots
-        kept = sum(max(stream.live, stream.places) for stream in self if stream.name != name)
-        if kept >= slots:
+        taken = sum(max(1, stream.places) for stream in self if stream.live and stream.name != name)
+        if taken >= slots:
             raise ServerFull(
-                f"the model's {slots} places are taken, some by streams that ended just now; "
-                "try again in some seconds, or raise max_streams",
+                f"the model's {slots} places are taken by the people of {others} live streams; "
+                "try again when one ends, or raise max_streams",
                 retry_after_s=RETRY_AFTER_S,
             )
 
@@ -105,11 +109,24 @@ class Streams:
 
     def publish(self, name: str, source: FrameSource, options: PublishOptions) -> None:
         """Feeds a publisher's frames to its stream; an earlier publisher of it is ended."""
+        self._make_room(name)
         self._open(name).start(source, options)
 
     def publish_seen(self, name: str, source: SeenSource, options: PublishOptions) -> None:
         """As `publish`, for a publisher whose frames come with landmarks."""
+        self._make_room(name)
         self._open(name).watch(source, options)
+
+    def _make_room(self, name: str) -> None:
+        """Lets streams that ended give their places up, the earliest first, until one is free."""
+        known = self.get(name)
+        if known is not None and known.places:
+            return
+        ended = [s for s in self if not s.live and s.places and s.name != name]
+        for stream in sorted(ended, key=lambda stream: stream.rested_s, reverse=True):
+            if self.estimator.engine.free:
+                return
+            stream.forget()
 
     def _open(self, name: str) -> Stream:
         stream = self._streams.get(name)
@@ -122,6 +139,7 @@ class Streams:
                 self._make_stage,
                 max_persons=self._max_persons,
                 tap=self._tap,
+                clock=self._clock,
             )
             self._streams[name] = stream
         stream.touch()
@@ -131,11 +149,16 @@ class Streams:
         """Runs for the server's life: reports once a second and forgets what is over."""
         while True:
             await asyncio.sleep(REPORT_PERIOD_S)
-            for stream in self:
-                stream.report()
-                if stream.idle:
-                    stream.forget()
-                    del self._streams[stream.name]
+            self.tidy()
+
+    def tidy(self) -> None:
+        """Reports how every stream goes and lets go of what nobody can come back to."""
+        for stream in self:
+            stream.report()
+            if not stream.live and stream.rested_s >= KEEP_S:
+                stream.forget()  # its viewers may stay on
+            if stream.idle:
+                del self._streams[stream.name]
 
     def say_bye(self, reason: str) -> None:
         """Tells every viewer that the server closes."""

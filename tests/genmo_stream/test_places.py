@@ -9,7 +9,7 @@ import torch
 
 from genmo_rt.camera import Intrinsics
 from genmo_rt.checkpoint import Checkpoint
-from genmo_rt.clock import TICK_HZ, Tick
+from genmo_rt.clock import KEEP_S, TICK_HZ, Tick
 from genmo_rt.device import DeviceFigures
 from genmo_rt.engine.engine import Engine
 from genmo_rt.estimate import Estimator
@@ -26,6 +26,7 @@ from genmo_stream.streams import Streams
 from genmo_stream.tracking import Observation, PersonState
 from genmo_stream.whip import PublishOptions
 from tests.genmo_rt.walk import seen
+from tests.genmo_stream.test_hub import Listener
 from tests.genmo_stream.test_stream import Camera, Eye, until
 
 
@@ -125,12 +126,38 @@ def test_a_publisher_for_whom_the_engine_has_no_place_is_told_to_come_back() -> 
         await until(lambda: one.places > 0)
         camera.leave()
         await until(lambda: not one.live)
-        with pytest.raises(ServerFull, match="ended just now"):
-            streams.check_capacity("two")
-        streams.check_capacity("one")  # whose place is kept for it
-        one.forget()
+        assert one.places == 1  # kept for who may come back
         streams.check_capacity("two")
-        assert streams.estimator.engine.free == 1
+        other = Camera()
+        streams.publish("two", cast(FrameSource, other), PublishOptions())
+        assert (one.places, streams.estimator.engine.free) == (0, 1)
+        await streams.close()
+
+    asyncio.run(main())
+
+
+def test_a_stream_that_ended_keeps_no_place_for_ever_though_viewers_stay() -> None:
+    async def main() -> None:
+        seconds = 0.0
+        streams = Streams(make_estimator(slots=2), Eye, max_live=1, clock=lambda: seconds)
+        camera = Camera()
+        streams.publish("one", cast(FrameSource, camera), PublishOptions())
+        camera.shoot(0.0)
+        one = streams.open("one")
+        one.hub.attach(Listener())
+        await until(lambda: one.places > 0)
+        seconds = 100.0  # live however long
+        streams.tidy()
+        assert one.places == 1
+        camera.leave()
+        await until(lambda: not one.live)
+        seconds += KEEP_S - 0.1
+        streams.tidy()
+        assert one.places == 1
+        seconds += 0.2
+        streams.tidy()
+        assert one.places == 0
+        assert streams.get("one") is one
         await streams.close()
 
     asyncio.run(main())
