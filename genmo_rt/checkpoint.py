@@ -1,4 +1,4 @@
-"""Checkpoints: weights, normalisation and what they were trained for, in one safetensors file."""
+"""Checkpoints: weights, normalisation and what they were trained for, as safetensors."""
 
 import json
 from dataclasses import dataclass
@@ -13,8 +13,9 @@ from genmo_rt.conditions import MODALITIES
 from genmo_rt.errors import FileFormatError
 from genmo_rt.model import Model, ModelConfig
 from genmo_rt.motion import LAYOUT, MotionStats
+from genmo_rt.shards import INDEX_KEY, is_index, read_shards, write_shards
 
-DEFAULT_CHECKPOINT = Path(__file__).parent / "weights" / "default.safetensors"
+DEFAULT_CHECKPOINT = Path(__file__).parent / "weights" / "default.safetensors.index.json"
 FORMAT = "genmo-rt.2"
 CONDITIONS = "+".join(f"{m.name}:{m.items}x{m.width}" for m in MODALITIES)
 FORMAT_1, CONDITIONS_1 = "genmo-rt.1", "+".join(CONDITIONS.split("+")[:4])
@@ -44,7 +45,12 @@ class Checkpoint:
 def save_checkpoint(
     path: Path, checkpoint: Checkpoint, *, dtype: torch.dtype = torch.float16
 ) -> None:
-    """Writes one file; weights in `dtype`, statistics in float32."""
+    """Writes weights in `dtype` and statistics in float32.
+
+    Args:
+        path: of one file; or NAME.safetensors.index.json, which gets parts of less than 16 MiB
+            beside it.
+    """
     tensors = {
         f"model.{name}": value.detach().to(dtype).contiguous()
         for name, value in checkpoint.model.state_dict().items()
@@ -60,24 +66,27 @@ def save_checkpoint(
         "note": checkpoint.note,
         "centred": json.dumps(checkpoint.centred),
     }
-    save_file(tensors, path, metadata=metadata)
+    if is_index(path):
+        write_shards(path, tensors, metadata)
+    else:
+        save_file(tensors, path, metadata=metadata)
 
 
 def load_checkpoint(path: Path = DEFAULT_CHECKPOINT, device: str = "cpu") -> Checkpoint:
     """Reads a checkpoint written by this version of the tables.
 
+    Args:
+        path: a file, or the index of one in parts.
     Raises:
-        FileFormatError: the file is missing, isn't safetensors, was written by something else, or
-            its motion or condition table is another one.
+        FileFormatError: a file is missing, damaged, isn't safetensors, was written by something
+            else, or its motion or condition table is another one.
     """
-    try:
-        with safe_open(path, framework="pt", device=device) as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}
-    except FileNotFoundError as error:
-        raise FileFormatError(f"{path}: no such checkpoint") from error
-    except (SafetensorError, OSError) as error:
-        raise FileFormatError(f"{path}: not a safetensors checkpoint ({error})") from error
+    metadata, stored = read_shards(path, device) if is_index(path) else _read_file(path, device)
+    tensors = {name: value.float() for name, value in stored.items()}
+    if INDEX_KEY in metadata:
+        raise FileFormatError(
+            f"{path}: one part of a checkpoint; expected its index, {metadata[INDEX_KEY]}"
+        )
     if metadata.get("format", "").startswith("genmo-rt.gem."):
         raise FileFormatError(
             f"{path}: GEM-SMPL's weights, whose motion and body are others; expected a checkpoint "
@@ -116,6 +125,17 @@ def load_checkpoint(path: Path = DEFAULT_CHECKPOINT, device: str = "cpu") -> Che
         note=metadata["note"],
         centred=json.loads(metadata.get("centred", "false")),
     )
+
+
+def _read_file(path: Path, device: str) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """The metadata and the tensors of one file."""
+    try:
+        with safe_open(path, framework="pt", device=device) as file:
+            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}
+    except FileNotFoundError as error:
+        raise FileFormatError(f"{path}: no such checkpoint") from error
+    except (SafetensorError, OSError) as error:
+        raise FileFormatError(f"{path}: not a safetensors checkpoint ({error})") from error
 
 
 def _from_format_1(weights: dict[str, Tensor], model: Model) -> dict[str, Tensor]:

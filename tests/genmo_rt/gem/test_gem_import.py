@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from genmo_rt.checkpoint import DEFAULT_CHECKPOINT, load_checkpoint
+from genmo_rt.checkpoint import load_checkpoint, save_checkpoint
 from genmo_rt.cli import main
 from genmo_rt.conditions import Absent, Modality, Observed
 from genmo_rt.errors import FileFormatError
@@ -147,9 +147,10 @@ def test_a_file_with_more_than_tensors_is_not_unpickled(checkpoint: Path) -> Non
         import_gem(checkpoint)
 
 
-def test_our_own_file_is_no_imported_one() -> None:
+def test_our_own_file_is_no_imported_one(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "ours.safetensors", load_checkpoint())
     with pytest.raises(FileFormatError, match="import-gem"):
-        load_gem(DEFAULT_CHECKPOINT)
+        load_gem(tmp_path / "ours.safetensors")
 
 
 def test_an_imported_file_is_not_taken_for_our_own(checkpoint: Path, tmp_path: Path) -> None:
