@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 from urllib.parse import urljoin
 
 import av
@@ -38,6 +38,7 @@ Say = Callable[[str], None]
 CONNECT_TIMEOUT_S = 15.0
 BITS_PER_PIXEL = 0.16  # 1.5 Mbit/s at 640 × 480 and 30 fps
 # Cheapest settings that keep people sharp: 1.5 ms (VP8) and 0.9 ms (H.264) a frame at 640 × 480.
+ASKED_KEYFRAMES = 3000  # as good as never: they are asked for
 ENCODERS: dict[Codec, tuple[str, dict[str, str]]] = {
     "VP8": ("libvpx", {"deadline": "realtime", "cpu-used": "16", "lag-in-frames": "0"}),
     "H264": ("libx264", {"preset": "ultrafast", "tune": "zerolatency", "forced-idr": "1"}),
@@ -46,6 +47,20 @@ ENCODERS: dict[Codec, tuple[str, dict[str, str]]] = {
 
 class PublishError(StreamError):
     """The server refused or ended the stream; the text says why and what to do."""
+
+
+class Refused(PublishError):
+    """The server took the request and said no.
+
+    Attributes:
+        status: HTTP's.
+        retry_after: what its header Retry-After says, seconds as text; None without one.
+    """
+
+    def __init__(self, text: str, status: int, retry_after: str | None) -> None:
+        super().__init__(text)
+        self.status = status
+        self.retry_after = retry_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +94,25 @@ class Sent:
     skipped: int
 
 
+class Shots(Protocol):
+    """Encoded pictures for a camera, one per beat."""
+
+    @property
+    def fps(self) -> float:
+        """Beats per second."""
+
+    async def shoot(self, missed: int, t_us: int, *, keyframe: bool) -> bytes | None:
+        """The next picture, encoded.
+
+        Args:
+            missed: beats that passed without a picture since the last one.
+            t_us: when the picture is captured, Unix microseconds.
+            keyframe: whether the receiver asked for one that needs none before it.
+        Returns:
+            Nothing (b"") where the encoder leaves this one out; None after the last.
+        """
+
+
 async def publish(
     path: Path, url: str, options: SendOptions = SendOptions(), say: Say = lambda line: None
 ) -> Sent:
@@ -101,7 +135,35 @@ async def publish(
         raise InputError(
             f"a stamp needs pictures {barcode.MIN_WIDTH} px wide; these have {playback.width}"
         )
-    camera = _Camera(playback, options)
+    film = _Film(playback, options)
+    try:
+        return await publish_shots(
+            film,
+            url,
+            options,
+            lambda: say(
+                f"publishing {path.name} as {options.codec} {playback.width}x{playback.height} "
+                f"at {playback.fps:g} fps to {url}"
+            ),
+        )
+    finally:
+        await film.close()
+
+
+async def publish_shots(
+    shots: Shots, url: str, options: SendOptions, connected: Callable[[], None] = lambda: None
+) -> Sent:
+    """Publishes encoded pictures until they end or the task is cancelled.
+
+    Args:
+        shots: the pictures, in options.codec.
+        url: WHIP endpoint.
+        options: codec, token and ca; the rest is the pictures' own affair.
+        connected: called once the server has accepted.
+    Raises:
+        PublishError: the server can't be reached, refuses (Refused), or ends the stream.
+    """
+    camera = _Camera(shots)
     connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     # No proxy from the environment: media goes straight to the server as well.
     async with _client(options) as http:
@@ -110,17 +172,14 @@ async def publish(
             offer = await _offer(connection, camera, options.codec)
             session, answer = await _post(http, url, offer)
             await connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
-            say(
-                f"publishing {path.name} as {options.codec} {playback.width}x{playback.height} "
-                f"at {playback.fps:g} fps to {url}"
-            )
+            connected()
             await _until_over(connection, camera)
             return Sent(camera.sent, camera.skipped)
         finally:
             if session is not None:
                 await _delete(http, session)
             await connection.close()
-            await camera.close()
+            camera.stop()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +191,7 @@ class _Handed:
 
 
 class _Camera(MediaStreamTrack):
-    """A track of encoded pictures, each captured on its beat and encoded at once.
+    """A track of encoded pictures, each captured on its beat.
 
     Its RTP clock is its capture clock, and its sender reports say so: aiortc's own name the time
     at which a frame was sent, which hides what encoding took.
@@ -140,16 +199,13 @@ class _Camera(MediaStreamTrack):
 
     kind = "video"
 
-    def __init__(self, playback: Playback, options: SendOptions) -> None:
+    def __init__(self, shots: Shots) -> None:
         super().__init__()
         self.sent = 0
         self.skipped = 0
         self.started = asyncio.Event()
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._playback = playback
-        self._stamp = options.stamp
-        self._encoder = _encoder(options.codec, playback)
-        self._worker = ThreadPoolExecutor(1, "camera")
+        self._shots = shots
         self._keyframe = False
         self._beat = -1
         self._start, self._start_us = 0.0, 0
@@ -172,10 +228,10 @@ class _Camera(MediaStreamTrack):
         """The next encoded picture, when it is due."""
         self.started.set()
         missed = await self._next_beat()
-        t_us = self._start_us + round(self._beat * 1e6 / self._playback.fps)
-        loop = asyncio.get_running_loop()
+        t_us = self._start_us + round(self._beat * 1e6 / self._shots.fps)
+        keyframe, self._keyframe = self._keyframe, False
         try:
-            data = await loop.run_in_executor(self._worker, self._shoot, missed, t_us)
+            data = await self._shots.shoot(missed, t_us, keyframe=keyframe)
         except Exception as error:  # the file breaks off: said where publish() waits
             self._finish(error)
             raise MediaStreamError from error
@@ -183,18 +239,12 @@ class _Camera(MediaStreamTrack):
             self._finish(None)
             raise MediaStreamError
         packet: av.Packet[Any] = av.Packet(data)
-        packet.pts = round(self._beat * VIDEO_CLOCK_RATE / self._playback.fps)
+        packet.pts = round(self._beat * VIDEO_CLOCK_RATE / self._shots.fps)
         packet.time_base = VIDEO_TIME_BASE
         if data:  # else the encoder left this one out to keep its bit rate
             self._handed.append(_Handed(t_us, time.time_ns() // 1000))
             self.sent += 1
         return packet
-
-    async def close(self) -> None:
-        """Stops reading and encoding."""
-        self.stop()
-        await asyncio.to_thread(self._playback.close)
-        await asyncio.to_thread(self._worker.shutdown)
 
     async def _next_beat(self) -> int:
         """Sleeps to the next beat; returns how many were missed."""
@@ -202,30 +252,12 @@ class _Camera(MediaStreamTrack):
         self._beat += 1
         if self._beat == 0:
             self._start, self._start_us = now, time.time_ns() // 1000
-        late = (now - self._start) * self._playback.fps - self._beat
+        late = (now - self._start) * self._shots.fps - self._beat
         missed = max(0, int(late))
         self._beat += missed
         self.skipped += missed
-        await asyncio.sleep(self._start + self._beat / self._playback.fps - now)
+        await asyncio.sleep(self._start + self._beat / self._shots.fps - now)
         return missed
-
-    def _shoot(self, missed: int, t_us: int) -> bytes | None:
-        """The next picture, stamped and encoded; None after the last. In the worker's thread."""
-        for _ in range(missed):
-            if self._playback.take() is None:
-                return None
-        picture = self._playback.take()
-        if picture is None:
-            return None
-        if self._stamp:
-            picture = _stamped(picture, t_us)
-        frame = VideoFrame.from_ndarray(picture, format="yuv420p")
-        frame.pts = self._beat
-        frame.time_base = _beat_length(self._playback)
-        if self._keyframe:
-            self._keyframe = False
-            frame.pict_type = PictureType.I
-        return b"".join(bytes(packet) for packet in self._encoder.encode(frame))
 
     def _ask_keyframe(self) -> None:
         self._keyframe = True
@@ -247,16 +279,70 @@ class _Camera(MediaStreamTrack):
         return 0  # nothing was sent yet: no clock to report
 
 
-def _encoder(codec: Codec, playback: Playback) -> VideoCodecContext:
+class _Film:
+    """A file's pictures, encoded as they are taken, in a thread."""
+
+    def __init__(self, playback: Playback, options: SendOptions) -> None:
+        self._playback = playback
+        self._stamp = options.stamp
+        size = (playback.width, playback.height)
+        self._encoder = make_encoder(options.codec, size, playback.fps)
+        self._worker = ThreadPoolExecutor(1, "camera")
+        self._beat = -1
+
+    @property
+    def fps(self) -> float:
+        return self._playback.fps
+
+    async def shoot(self, missed: int, t_us: int, *, keyframe: bool) -> bytes | None:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._worker, self._shoot, missed, t_us, keyframe)
+
+    async def close(self) -> None:
+        """Stops reading and encoding."""
+        await asyncio.to_thread(self._playback.close)
+        await asyncio.to_thread(self._worker.shutdown)
+
+    def _shoot(self, missed: int, t_us: int, keyframe: bool) -> bytes | None:
+        """The next picture, stamped and encoded; None after the last. In the worker's thread."""
+        self._beat += missed + 1
+        for _ in range(missed):
+            if self._playback.take() is None:
+                return None
+        picture = self._playback.take()
+        if picture is None:
+            return None
+        if self._stamp:
+            picture = _stamped(picture, t_us)
+        frame = VideoFrame.from_ndarray(picture, format="yuv420p")
+        frame.pts = self._beat
+        frame.time_base = beat_length(self._playback.fps)
+        if keyframe:
+            frame.pict_type = PictureType.I
+        return b"".join(bytes(packet) for packet in self._encoder.encode(frame))
+
+
+def make_encoder(
+    codec: Codec, size: tuple[int, int], fps: float, gop_size: int = ASKED_KEYFRAMES
+) -> VideoCodecContext:
+    """An encoder with the cheapest settings that keep people sharp.
+
+    Args:
+        codec: "VP8" or "H264".
+        size: (width, height), even.
+        fps: pictures per second.
+        gop_size: pictures from one keyframe to the next.
+    """
     name, options = ENCODERS[codec]
-    rate = max(300_000, int(playback.width * playback.height * playback.fps * BITS_PER_PIXEL))
+    width, height = size
+    rate = max(300_000, int(width * height * fps * BITS_PER_PIXEL))
     encoder = av.CodecContext.create(name, "w")
     assert isinstance(encoder, VideoCodecContext)
-    encoder.width, encoder.height, encoder.pix_fmt = playback.width, playback.height, "yuv420p"
-    encoder.framerate = Fraction(playback.fps).limit_denominator(1001)
-    encoder.time_base = _beat_length(playback)
+    encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
+    encoder.framerate = Fraction(fps).limit_denominator(1001)
+    encoder.time_base = beat_length(fps)
     encoder.bit_rate = rate
-    encoder.gop_size = 3000  # keyframes are asked for
+    encoder.gop_size = gop_size
     encoder.thread_count = 1
     encoder.options = {**options, "maxrate": str(rate), "bufsize": str(rate)}
     if codec == "H264":
@@ -264,8 +350,9 @@ def _encoder(codec: Codec, playback: Playback) -> VideoCodecContext:
     return encoder
 
 
-def _beat_length(playback: Playback) -> Fraction:
-    return 1 / Fraction(playback.fps).limit_denominator(1001)
+def beat_length(fps: float) -> Fraction:
+    """Seconds from one picture to the next."""
+    return 1 / Fraction(fps).limit_denominator(1001)
 
 
 def _stamped(picture: Luma420, t_us: int) -> Luma420:
@@ -340,7 +427,8 @@ async def _post(http: httpx.AsyncClient, url: str, offer: str) -> tuple[str | No
             "host and port"
         ) from error
     if response.status_code != httpx.codes.CREATED:
-        raise PublishError(f"{url} refused with {_reason(response)}")
+        text = f"{url} refused with {_reason(response)}"
+        raise Refused(text, response.status_code, response.headers.get("retry-after"))
     location = response.headers.get("location")
     return urljoin(url, location) if location else None, response.text
 
