@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from genmo_rt.arguments import Commands, command, positive
+from genmo_rt.cli.evaluate_published import evaluate_published
 from genmo_rt.cli.evaluate_real import evaluate_real
 from genmo_rt.cli.evaluate_streams import evaluate_streams
 from genmo_rt.errors import InputError
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 Scores = TypeVar("Scores")
 REAL = "real"
-PARTS = ("estimation", "streams", "generation")
+PARTS = ("estimation", "published", "streams", "generation")
 TEMPOS = (80, 92, 104, 116, 128, 140)  # beats a minute of the music that is played
 
 
@@ -76,6 +77,9 @@ def _add_held_out_flags(parser: argparse.ArgumentParser) -> None:
         "--motions", type=Path, metavar="FILE", help="built by genmo-rt data build; needed"
     )
     held.add_argument("--only", choices=PARTS, help="one of the parts (all)")
+    held.add_argument(
+        "--clips", type=positive, default=16, help="held-out clips whose published poses count"
+    )
     held.add_argument("--texts", type=positive, default=3, help="held-out texts of each action")
     held.add_argument("--variations", type=positive, default=4, help="motions of each prompt")
     held.add_argument("--frames", type=positive, default=120, help="of each motion, at 30 Hz")
@@ -109,6 +113,10 @@ def _evaluate(args: argparse.Namespace) -> int:
     print(f"{args.checkpoint or 'the default checkpoint'}: {checkpoint.note}\n")
     if args.only in (None, "estimation"):
         _estimation(checkpoint, dataset)
+    if args.only in (None, "published"):
+        from genmo_rt.estimate import Estimator
+
+        evaluate_published(Estimator.load(path), dataset, args.clips)
     if args.only in (None, "streams"):
         evaluate_streams(checkpoint, path, dataset, args.stream_frames, args.out)
     if args.only in (None, "generation"):

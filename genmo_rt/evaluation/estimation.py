@@ -60,43 +60,53 @@ def score_estimation(
     batches: Sequence[TrainingBatch],
     window: tuple[int, int] | None = None,
     delay: int = 0,
+    clips: int | None = None,
 ) -> EstimationScores:
     """Runs the model over held-out clips.
 
     Args:
         window: (left, right); None for the live one.
         delay: R of the live window.
+        clips: how many of the clips with all of the scored joints, evenly drawn; None for all.
     Raises:
         InputError: there is no clip whose truth has all of the scored joints.
     """
-    found: dict[str, list[Tensor]] = {field.name: [] for field in fields(EstimationScores)}
-    for batch in batches:
+    tally = Tally()
+    chosen = choose(batches, clips)
+    for number, batch in enumerate(batches):
         conditions = conditions_of(batch)
-        clips, length = batch.present.shape
-        x = checkpoint.model(conditions, torch.full((clips,), delay), window)[:, delay:]
+        count, length = batch.present.shape
+        x = checkpoint.model(conditions, torch.full((count,), delay), window)[:, delay:]
         ahead = length - delay
         view = View(*(getattr(conditions.view, f.name)[:, :ahead] for f in fields(View)))
         counts = (batch.valid & conditions.present.cummax(1).values)[:, :ahead]
-        posed = _Posed.of(x, view, checkpoint.stats, body)
-        truth = _true(batch, body, ahead)
-        for clip in range(clips):
-            if batch.joint_mask[clip, list(SCORED)].all():
-                at = counts[clip]
-                _score(
-                    found,
-                    posed.clip(clip, at),
-                    truth.clip(clip, at),
-                    batch.contacts[clip, :ahead][at],
-                )
-    if not found["mpjpe"]:
-        raise InputError(
-            "no held-out clip has all of the scored joints; expected one with wrists and ankles"
-        )
-    return EstimationScores(**{name: _mean(values) for name, values in found.items()})
+        posed = Posed.of(x, view, checkpoint.stats, body)
+        truth = true_poses(batch, body, ahead)
+        for clip in [row for at, row in chosen if at == number]:
+            at = counts[clip]
+            tally.add(posed.clip(clip, at), truth.clip(clip, at), batch.contacts[clip, :ahead][at])
+    return tally.scores()
+
+
+def choose(batches: Sequence[TrainingBatch], clips: int | None = None) -> list[tuple[int, int]]:
+    """Number of the batch and row of clips whose source has all of the scored joints.
+
+    Args:
+        clips: so many, evenly drawn; None for all.
+    """
+    fit = [
+        (number, row)
+        for number, batch in enumerate(batches)
+        for row in range(len(batch.present))
+        if batch.joint_mask[row, list(SCORED)].all()
+    ]
+    if clips is None or len(fit) <= clips:
+        return fit
+    return [fit[(2 * n + 1) * len(fit) // (2 * clips)] for n in range(clips)]
 
 
 @dataclass(frozen=True, slots=True)
-class _Posed:
+class Posed:
     """B clips of L frames, or one: joints and surface in the camera, joints in the world."""
 
     joints_cam: Tensor
@@ -104,7 +114,7 @@ class _Posed:
     joints_world: Tensor
 
     @classmethod
-    def of(cls, x: Tensor, view: View, stats: MotionStats, body: Body) -> "_Posed":
+    def of(cls, x: Tensor, view: View, stats: MotionStats, body: Body) -> "Posed":
         """What the model said."""
         vector = stats.denormalise(x)
         guess = motion.decode(vector, view)
@@ -114,9 +124,9 @@ class _Posed:
         about_root, _ = in_world(x, stats, body)
         return cls(joints, surface, about_root + root_path(vector)[..., None, :])
 
-    def clip(self, index: int, at: Tensor) -> "_Posed":
+    def clip(self, index: int, at: Tensor) -> "Posed":
         """The frames of one clip that count."""
-        return _Posed(*(getattr(self, f.name)[index][at] for f in fields(_Posed)))
+        return Posed(*(getattr(self, f.name)[index][at] for f in fields(Posed)))
 
 
 def root_path(vector: Tensor) -> Tensor:
@@ -125,7 +135,8 @@ def root_path(vector: Tensor) -> Tensor:
     return turn(turned, vector[..., SLICES["root_vel"]]).cumsum(-2) / TICK_HZ
 
 
-def _true(batch: TrainingBatch, body: Body, frames: int) -> _Posed:
+def true_poses(batch: TrainingBatch, body: Body, frames: int) -> Posed:
+    """The first frames of all clips, as they were."""
     shape = batch.shape[:, None]
     rotmat, joints = body.forward_kinematics(
         batch.rotmat_cam[:, :frames], batch.root_cam[:, :frames], body.rest_joints(shape)
@@ -133,34 +144,57 @@ def _true(batch: TrainingBatch, body: Body, frames: int) -> _Posed:
     shape = shape.expand(*joints.shape[:2], -1)
     surface = body.sparse(SURFACE_POINTS).surface(rotmat, joints, shape)
     world = joints @ batch.R_c2w.mT[:, None]
-    return _Posed(joints, surface, world)
+    return Posed(joints, surface, world)
+
+
+class Tally:
+    """Collects the errors of clips."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, list[Tensor]] = {f.name: [] for f in fields(EstimationScores)}
+
+    def add(self, mine: Posed, right: Posed, contacts: Tensor) -> None:
+        """Scores one clip.
+
+        Args:
+            mine, right: of the L frames that count; fewer than four are not scored.
+            contacts: (L, 6) true labels.
+        """
+        if len(contacts) < 4:
+            return
+        scored = list(SCORED)
+        joints, truth = mine.joints_cam[:, scored], right.joints_cam[:, scored]
+        world, true_world = mine.joints_world[:, scored], right.joints_world[:, scored]
+        roots = mine.joints_cam[:, 0], right.joints_cam[:, 0]
+        rows = {
+            "mpjpe": metrics.mpjpe(joints, truth),
+            "pa_mpjpe": metrics.pa_mpjpe(joints, truth),
+            "pve": metrics.pve(mine.surface_cam, right.surface_cam, roots),
+            "acceleration": metrics.acceleration_error(joints, truth),
+            "jitter": metrics.jitter(world),
+            "skating": metrics.foot_speed_at_rest(mine.joints_world, contacts)[None],
+            "w_mpjpe100": metrics.w_mpjpe(world, true_world),
+            "wa_mpjpe100": metrics.wa_mpjpe(world, true_world),
+        }
+        path = right.joints_world[:, 0]
+        if torch.linalg.vector_norm(path.diff(dim=0), dim=-1).sum() > 1.0:
+            rows["rte"] = metrics.rte(mine.joints_world[:, 0], path)
+        for name, values in rows.items():
+            self._found[name].append(values)
+
+    def scores(self) -> EstimationScores:
+        """Means over all frames so far.
+
+        Raises:
+            InputError: no clip was scored.
+        """
+        if not self._found["mpjpe"]:
+            raise InputError(
+                "no held-out clip has all of the scored joints; expected one with wrists and ankles"
+            )
+        return EstimationScores(**{name: _mean(values) for name, values in self._found.items()})
 
 
 def _mean(values: list[Tensor]) -> float:
     """The mean of what is known; nan where no clip had it."""
     return float(torch.cat(values).nanmean()) if values else math.nan
-
-
-def _score(found: dict[str, list[Tensor]], mine: _Posed, right: _Posed, contacts: Tensor) -> None:
-    """Adds one clip's frames."""
-    if len(contacts) < 4:
-        return
-    scored = list(SCORED)
-    joints, truth = mine.joints_cam[:, scored], right.joints_cam[:, scored]
-    world, true_world = mine.joints_world[:, scored], right.joints_world[:, scored]
-    roots = mine.joints_cam[:, 0], right.joints_cam[:, 0]
-    rows = {
-        "mpjpe": metrics.mpjpe(joints, truth),
-        "pa_mpjpe": metrics.pa_mpjpe(joints, truth),
-        "pve": metrics.pve(mine.surface_cam, right.surface_cam, roots),
-        "acceleration": metrics.acceleration_error(joints, truth),
-        "jitter": metrics.jitter(world),
-        "skating": metrics.foot_speed_at_rest(mine.joints_world, contacts)[None],
-        "w_mpjpe100": metrics.w_mpjpe(world, true_world),
-        "wa_mpjpe100": metrics.wa_mpjpe(world, true_world),
-    }
-    path = right.joints_world[:, 0]
-    if torch.linalg.vector_norm(path.diff(dim=0), dim=-1).sum() > 1.0:
-        rows["rte"] = metrics.rte(mine.joints_world[:, 0], path)
-    for name, values in rows.items():
-        found[name].append(values)
