@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn, Protocol
 
@@ -10,6 +11,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from genmo_stream.client_clock import ClientTimeline, TimeError
 from genmo_stream.errors import ServerFull
+from genmo_stream.hub import unix_us
 from genmo_stream.problem import Problem, problem_response
 from genmo_stream.publishers import TAKEN_OVER, Publishers
 from genmo_stream.remote import CLOSE_ENDED, CLOSE_SILENT, REMOTE_CONFIG, RemoteConfig, RemoteSource
@@ -54,6 +56,7 @@ class KeypointsEndpoint:
         *,
         config: RemoteConfig = REMOTE_CONFIG,
         limits: PublisherLimits = PUBLISHER_LIMITS,
+        clock_us: Callable[[], int] = unix_us,
     ) -> None:
         """Ready to serve.
 
@@ -63,12 +66,14 @@ class KeypointsEndpoint:
             authorize: checks token, ticket and origin.
             config: how long silence is borne.
             limits: for every client.
+            clock_us: Unix microseconds; stamps arrivals and pongs.
         """
         self._host = host
         self._publishers = publishers
         self._authorize = authorize
         self._config = config
         self._limits = limits
+        self._clock_us = clock_us
 
     async def serve(self, websocket: WebSocket) -> None:
         """Serves one client from handshake to close."""
@@ -93,7 +98,8 @@ class KeypointsEndpoint:
                 await before.close(TAKEN_OVER)
             try:
                 await websocket.accept(subprotocol)
-                await _Session(websocket, name, source, self._host.server, self._limits).run()
+                hello = encode_hello(self._host.server, name, self._clock_us(), self._limits)
+                await _Session(websocket, source, hello, self._limits, self._clock_us).run()
             finally:
                 source.end(Closing(CLOSE_ENDED, "the client is gone"))
 
@@ -104,19 +110,20 @@ class _Session:
     def __init__(
         self,
         websocket: WebSocket,
-        name: str,
         source: RemoteSource,
-        server: str,
+        hello: str,
         limits: PublisherLimits,
+        clock_us: Callable[[], int],
     ) -> None:
         self._websocket = websocket
         self._source = source
+        self._hello = hello
         self._limits = limits
+        self._clock_us = clock_us
         self._timeline = ClientTimeline()
         self._flood = _Flood(limits)
         self._errors: deque[float] = deque(maxlen=limits.max_errors)
         self._time_told = -TIME_ERROR_EVERY_S
-        self._hello = encode_hello(server, name, _now_us(), limits)
 
     async def run(self) -> None:
         try:
@@ -158,7 +165,7 @@ class _Session:
 
     def _handle(self, message: str | bytes) -> ErrorMessage | Pong | None:
         """Takes one message; returns what there is to answer."""
-        arrival_us = _now_us()
+        arrival_us = self._clock_us()
         started = time.perf_counter()
         try:
             parsed = parse_publisher(message, self._limits)
@@ -181,7 +188,7 @@ class _Session:
     def _pong(self, ping: ClockPing, arrival_us: int) -> Pong:
         if ping.t3 is not None:
             self._timeline.ponged(ping.t3, arrival_us)
-        pong = Pong(ping.t0, arrival_us, _now_us())
+        pong = Pong(ping.t0, arrival_us, self._clock_us())
         self._timeline.pong(pong.t0, pong.t1, pong.t2)
         return pong
 
@@ -245,7 +252,3 @@ def _subprotocol(offers: list[str]) -> str | None:
     raise Problem(
         400, f"subprotocol {', '.join(offered)[:80]}; offer {Profile.JSON} or none for keypoints"
     )
-
-
-def _now_us() -> int:
-    return time.time_ns() // 1000

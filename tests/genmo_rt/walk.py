@@ -17,6 +17,7 @@ from genmo_rt.smpl import load_body
 Array = NDArray[np.float64]
 INTRINSICS = Intrinsics.default(1280, 720)
 CAMERA_HEIGHT_M = 1.2
+CAMERA = np.array([0.0, CAMERA_HEIGHT_M, 0.0])
 CENTRE_Z_M = -4.5
 RADIUS_M = 1.0
 SPEED_M_S = 1.0
@@ -51,15 +52,14 @@ def walker(t: float, pitch_down: float = 0.0) -> Walker:
     rotmat, joints, landmarks = _posed(t)
     before, after = _posed(t - 1e-3)[1], _posed(t + 1e-3)[1]
     R_c2w = camera_rotation(pitch_down)
-    camera = np.array([0.0, CAMERA_HEIGHT_M, 0.0])
     rotmat_cam = rotmat.copy()
     rotmat_cam[0] = R_c2w.T @ rotmat_cam[0]
     return Walker(
         rotmat_world=rotmat,
         rotmat_cam=rotmat_cam,
         joints_world=joints,
-        joints_cam=(joints - camera) @ R_c2w,
-        landmarks_cam=(landmarks - camera) @ R_c2w,
+        joints_cam=(joints - CAMERA) @ R_c2w,
+        landmarks_cam=(landmarks - CAMERA) @ R_c2w,
         velocity_world=(after - before)[0] / 2e-3,
         R_c2w=R_c2w,
     )
@@ -73,7 +73,7 @@ def camera_rotation(pitch_down: float) -> Array:
 
 def seen(t: float, pitch_down: float = 0.0) -> Keypoints:
     """The walker's landmarks in the picture at t, without noise."""
-    points = walker(t, pitch_down).landmarks_cam
+    points = (_posed(t)[2] - CAMERA) @ camera_rotation(pitch_down)
     pixels = points[:, :2] / points[:, 2:] * INTRINSICS.fx
     return Keypoints(
         pixels=(pixels + np.array([INTRINSICS.cx, INTRINSICS.cy])).astype(np.float32),
