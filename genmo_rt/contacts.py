@@ -9,11 +9,10 @@ better. When it leaves, the difference fades.
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from genmo_rt.live_math import cross, turn
 from genmo_rt.pose import CONTACT_NAMES
-from genmo_rt.rotation import axis_angle_to_rotmat
 from genmo_rt.skeleton import JOINT_NAMES
 
 Array = NDArray[np.float64]
@@ -176,8 +175,8 @@ def reach(rotmat: Array, joints: Array, leg: Leg, target: Array) -> Array:
     now = thigh @ shin / (long * short)
     bend = np.arccos(np.clip(cosine, -1, 1)) - np.arccos(np.clip(now, -1, 1))
     # A straight leg has no bend of its own: then the knee's axis is the thigh's x.
-    axis = np.cross(thigh, shin) / (long * short) + 0.05 * rotmat[leg.hip][:, 0]
-    flex = _turn(bend * axis / np.linalg.norm(axis))
+    axis = cross(thigh, shin) / (long * short) + 0.05 * rotmat[leg.hip][:, 0]
+    flex = turn(bend * axis / np.linalg.norm(axis))
     swing = _between(thigh + flex @ shin, target - hip)
     turned = rotmat.copy()
     turned[leg.hip] = swing @ rotmat[leg.hip]
@@ -196,13 +195,8 @@ def _limited(shift: Array, seen: Array, rule: HoldRule) -> Array:
 
 def _between(start: Array, end: Array) -> Array:
     """(3, 3) the smallest rotation from one direction to another."""
-    cross = np.cross(start, end)
-    sine = float(np.linalg.norm(cross))
+    axis = cross(start, end)
+    sine = float(np.linalg.norm(axis))
     if sine < 1e-12:
         return np.eye(3)
-    return _turn(np.arctan2(sine, float(start @ end)) * cross / sine)
-
-
-def _turn(rotvec: Array) -> Array:
-    """(3,) axis times angle to (3, 3)."""
-    return np.asarray(axis_angle_to_rotmat(torch.from_numpy(rotvec)).numpy())
+    return turn(np.arctan2(sine, float(start @ end)) * axis / sine)

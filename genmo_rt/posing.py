@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from genmo_rt.camera import Intrinsics
 from genmo_rt.contacts import FootHold
 from genmo_rt.keypoints import Keypoints
+from genmo_rt.live_math import forward_kinematics, rotmat_to_quat_xyzw
 from genmo_rt.motion import Motion
 from genmo_rt.pose import Pose
 from genmo_rt.refine import Figure, Refiner, landmark_weights
 from genmo_rt.rollout import Rollout
-from genmo_rt.rotation import rotmat_to_quat_xyzw
 from genmo_rt.skeleton import PARENTS
 from genmo_rt.smooth import RotationFilter
 from genmo_rt.smpl import Body
@@ -101,10 +101,8 @@ class Poser:
 
     def _figure(self, rotmat: Array, pelvis: Array) -> Figure:
         """The body in the camera; rotmat (24, 3, 3) as in Motion.rotmat_cam."""
-        turned, joints = self._body.forward_kinematics(
-            torch.from_numpy(rotmat), torch.from_numpy(pelvis), self._rest_joints
-        )
-        return Figure(turned.numpy(), joints.numpy(), self._landmark_offsets)
+        turned, joints = forward_kinematics(rotmat, pelvis, self._rest_joints)
+        return Figure(turned, joints, self._landmark_offsets)
 
     def _observe_world(self, t: float, figure: Figure, shape: Array, said: "_Said") -> None:
         points = self._soles.points(figure.rotmat, figure.joints, shape)
@@ -120,7 +118,7 @@ class Poser:
         self, t: float, figure: Figure, local: Array, contacts: Array, confidence: float
     ) -> Pose:
         rotmat = np.concatenate((local[:1], self._world.R_c2w @ local[:1], local[1:]))
-        quat_xyzw = rotmat_to_quat_xyzw(torch.from_numpy(rotmat)).numpy().astype(np.float32)
+        quat_xyzw = rotmat_to_quat_xyzw(rotmat).astype(np.float32)
         joints = self._world.points(figure.joints).astype(np.float32)
         return Pose(
             t=t,
@@ -137,10 +135,10 @@ class Poser:
 
     def _set_shape(self, shape: Array) -> None:
         coefficients = torch.from_numpy(shape)
-        self._rest_joints = self._body.rest_joints(coefficients)
+        self._rest_joints = self._body.rest_joints(coefficients).numpy()
         self._landmark_offsets = self._body.landmark_offsets(coefficients).numpy()
         self.shape = shape.astype(np.float32)
-        self.rest_joints = self._rest_joints.numpy().astype(np.float32)
+        self.rest_joints = self._rest_joints.astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)

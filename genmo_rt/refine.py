@@ -9,13 +9,12 @@ says of depth stays. Bone lengths don't change, so the rotations that are publis
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from genmo_rt.bodies.landmarks import LANDMARK_JOINTS
 from genmo_rt.camera import Intrinsics
 from genmo_rt.keypoints import LANDMARK_NAMES, NUM_LANDMARKS, Keypoints
-from genmo_rt.rotation import axis_angle_to_rotmat
+from genmo_rt.live_math import axis_angle_to_rotmat, forward_kinematics
 from genmo_rt.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS
 
 Array = NDArray[np.float64]
@@ -127,9 +126,10 @@ class Refiner:
             points = figure.landmarks()
             error, jacobian = _linearise(figure, points, rays)
             pull = weight / (1 + (error**2).sum(-1) / self._noise.outlier**2)  # (33,)
-            pulled = jacobian * pull[:, None, None]
-            hessian = np.einsum("lip,liq->pq", pulled, jacobian)
-            gradient = np.einsum("lip,li->p", pulled, error)
+            flat = jacobian.reshape(error.size, -1)
+            pulled = flat.T * pull.repeat(2)
+            hessian = pulled @ flat
+            gradient = pulled @ error.ravel()
             prior = (1 + steadiness) * correction - steadiness * self._previous
             step = np.linalg.solve(
                 hessian + (1 + steadiness) * precision, -gradient - precision @ prior
@@ -180,15 +180,8 @@ def _linearise(figure: Figure, points: Array, rays: Array) -> tuple[Array, Array
 def _moved(figure: Figure, step: Array) -> Figure:
     """The figure after a step: root by step[:3], then each turning joint about itself."""
     own = np.broadcast_to(np.eye(3), (NUM_JOINTS, 3, 3)).copy()
-    own[_TURNING] = axis_angle_to_rotmat(torch.from_numpy(step[3:].reshape(-1, 3))).numpy()
-    turned = np.empty_like(own)
-    joints = np.empty_like(figure.joints)
-    turned[0], joints[0] = own[0], figure.joints[0] + step[:3]
-    bones = figure.joints[1:] - figure.joints[_PARENTS]
-    for joint in range(1, NUM_JOINTS):
-        parent = PARENTS[joint]
-        joints[joint] = joints[parent] + turned[parent] @ bones[joint - 1]
-        turned[joint] = turned[parent] @ own[joint]
+    own[_TURNING] = axis_angle_to_rotmat(step[3:].reshape(-1, 3))
+    turned, joints = forward_kinematics(own, figure.joints[0] + step[:3], figure.joints)
     return Figure(turned @ figure.rotmat, joints, figure.landmark_offsets)
 
 
@@ -219,6 +212,5 @@ def _crowding() -> Array:
     return np.array([share(name) for name in LANDMARK_NAMES])
 
 
-_PARENTS = np.array(PARENTS[1:])
 _MOVES = _which_move()
 _CROWDING = _crowding()

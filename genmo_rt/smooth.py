@@ -9,10 +9,9 @@ same jitter half the lag.
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from genmo_rt.rotation import axis_angle_to_rotmat, rotmat_to_axis_angle
+from genmo_rt.live_math import axis_angle_to_rotmat, rotmat_to_axis_angle
 
 Array = NDArray[np.float64]
 
@@ -54,10 +53,10 @@ class RotationFilter:
             self._rotmat, self._turning = rotmat, np.zeros((len(rotmat), 3))
         else:
             dt = t - self._t
-            predicted = _turn(self._turning * dt) @ self._rotmat
-            missing = _rotvec(rotmat @ predicted.transpose(0, 2, 1))
+            predicted = axis_angle_to_rotmat(self._turning * dt) @ self._rotmat
+            missing = rotmat_to_axis_angle(rotmat @ predicted.transpose(0, 2, 1))
             follow, learn = (1 - np.exp(-dt / s) for s in (self._times.follow, self._times.learn))
-            self._rotmat = _turn(follow * missing) @ predicted
+            self._rotmat = axis_angle_to_rotmat(follow * missing) @ predicted
             kept = np.exp(-dt / self._times.forget) * self._turning
             self._turning = kept + learn / dt * missing
         self._t = t
@@ -83,15 +82,5 @@ def smooth_clip(t: Array, rotmat: Array, times: FilterTimes | None = None) -> Ar
 
 def half_way(a: Array, b: Array) -> Array:
     """(..., 3, 3) rotations in the middle between two."""
-    half = _rotvec((b @ np.swapaxes(a, -1, -2)).reshape(-1, 3, 3)) / 2
-    return (_turn(half) @ a.reshape(-1, 3, 3)).reshape(a.shape)
-
-
-def _turn(rotvec: Array) -> Array:
-    """(N, 3) axis times angle to (N, 3, 3)."""
-    return axis_angle_to_rotmat(torch.from_numpy(rotvec)).numpy()
-
-
-def _rotvec(rotmat: Array) -> Array:
-    """(N, 3, 3) to (N, 3) axis times angle."""
-    return rotmat_to_axis_angle(torch.from_numpy(rotmat)).numpy()
+    half = rotmat_to_axis_angle((b @ np.swapaxes(a, -1, -2)).reshape(-1, 3, 3)) / 2
+    return (axis_angle_to_rotmat(half) @ a.reshape(-1, 3, 3)).reshape(a.shape)

@@ -1,0 +1,140 @@
+"""The live step's geometry in numpy: rotation.py's formulas and the body's kinematics, once more.
+
+A live step turns a few joints of one body at a time; there, what torch adds to every call is most
+of the time. Tests hold each function against its torch twin. All float64, any leading dimensions.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genmo_rt.skeleton import NUM_JOINTS, PARENTS
+
+Array = NDArray[np.float64]
+
+_SMALL_ANGLE_SQUARED = 1e-4  # as in rotation.py
+# Joints that are equally far from the root, which SMPL's order puts side by side, with parents.
+_LEVELS = tuple(
+    (start, end, np.array(PARENTS[start:end]))
+    for start, end in ((1, 4), (4, 7), (7, 10), (10, 15), (15, 18), (18, 20), (20, 22), (22, 24))
+)
+_PARENTS = np.array(PARENTS[1:])
+_DIAGONAL = np.arange(3)
+
+
+def axis_angle_to_rotmat(axis_angle: Array) -> Array:
+    """(..., 3) axis times angle, radians, to (..., 3, 3) (Rodrigues' formula)."""
+    x, y, z = axis_angle[..., 0], axis_angle[..., 1], axis_angle[..., 2]
+    squared = x * x + y * y + z * z
+    small = squared < _SMALL_ANGLE_SQUARED
+    angle = np.sqrt(np.where(small, 1.0, squared))
+    sine, half = np.sin(angle) / angle, np.sin(angle / 2) / angle
+    cosine = 2 * half * half
+    if small.any():
+        near = np.where(small, squared, 0.0)
+        sine = np.where(small, 1 - near / 6 * (1 - near / 20 * (1 - near / 42)), sine)
+        cosine = np.where(small, 0.5 - near / 24 * (1 - near / 30 * (1 - near / 56)), cosine)
+    # The square of the cross matrix of v is v vᵀ − |v|² I.
+    rotmat: Array = (cosine[..., None] * axis_angle)[..., None] * axis_angle[..., None, :]
+    rotmat[..., _DIAGONAL, _DIAGONAL] += (1 - cosine * squared)[..., None]
+    x, y, z = sine * x, sine * y, sine * z
+    rotmat[..., 0, 1] -= z
+    rotmat[..., 1, 0] += z
+    rotmat[..., 0, 2] += y
+    rotmat[..., 2, 0] -= y
+    rotmat[..., 1, 2] -= x
+    rotmat[..., 2, 1] += x
+    return rotmat
+
+
+def turn(axis_angle: Array) -> Array:
+    """axis_angle_to_rotmat of one rotation, (3,) to (3, 3), without arrays on the way."""
+    x, y, z = axis_angle.tolist()
+    squared = x * x + y * y + z * z
+    if squared < _SMALL_ANGLE_SQUARED:
+        s = 1 - squared / 6 * (1 - squared / 20 * (1 - squared / 42))
+        c = 0.5 - squared / 24 * (1 - squared / 30 * (1 - squared / 56))
+    else:
+        angle = math.sqrt(squared)
+        s, c = math.sin(angle) / angle, 2 * (math.sin(angle / 2) / angle) ** 2
+    one, xy, xz, yz = 1 - c * squared, c * x * y, c * x * z, c * y * z
+    return np.array(
+        (
+            (one + c * x * x, xy - s * z, xz + s * y),
+            (xy + s * z, one + c * y * y, yz - s * x),
+            (xz - s * y, yz + s * x, one + c * z * z),
+        )
+    )
+
+
+def rotmat_to_quat_xyzw(rotmat: Array) -> Array:
+    """(..., 3, 3) to (..., 4) unit quaternions with w >= 0 (Shepperd 1978; see rotation.py)."""
+    m = rotmat.reshape(-1, 9).T
+    table = np.empty((4, 4, m.shape[1]))
+    table[0, 0] = 1 + m[0] - m[4] - m[8]
+    table[1, 1] = 1 - m[0] + m[4] - m[8]
+    table[2, 2] = 1 - m[0] - m[4] + m[8]
+    table[3, 3] = 1 + m[0] + m[4] + m[8]
+    table[0, 1] = table[1, 0] = m[1] + m[3]
+    table[0, 2] = table[2, 0] = m[2] + m[6]
+    table[0, 3] = table[3, 0] = m[7] - m[5]
+    table[1, 2] = table[2, 1] = m[5] + m[7]
+    table[1, 3] = table[3, 1] = m[2] - m[6]
+    table[2, 3] = table[3, 2] = m[3] - m[1]
+    count = np.arange(m.shape[1])
+    row = table[table[range(4), range(4)].argmax(0), :, count]  # (N, 4)
+    row /= np.sqrt((row * row).sum(-1, keepdims=True))
+    row[row[:, 3] < 0] *= -1
+    return row.reshape(*rotmat.shape[:-2], 4)
+
+
+def rotmat_to_axis_angle(rotmat: Array) -> Array:
+    """(..., 3, 3) to (..., 3) axis times angle, 0..pi (at pi either axis may come out)."""
+    quat_xyzw = rotmat_to_quat_xyzw(rotmat)
+    vector, w = quat_xyzw[..., :3], quat_xyzw[..., 3:]
+    squared = (vector * vector).sum(-1, keepdims=True)
+    small = squared < _SMALL_ANGLE_SQUARED
+    sine = np.sqrt(np.where(small, 1.0, squared))
+    series = 2 * (1 + squared / 6 * (1 + squared * 9 / 20 * (1 + squared * 25 / 42)))
+    scale = np.where(small, series, 2 * np.arctan2(sine, w) / sine)
+    return np.asarray(scale * vector)
+
+
+def cross(a: Array, b: Array) -> Array:
+    """(3,) a × b, without np.cross's overhead."""
+    ax, ay, az = a.tolist()
+    bx, by, bz = b.tolist()
+    return np.array((ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx))
+
+
+def forward_kinematics(rotmat: Array, pelvis: Array, rest_joints: Array) -> tuple[Array, Array]:
+    """Poses the skeleton, as Body.forward_kinematics does.
+
+    Args:
+        rotmat: (..., 24, 3, 3) joint 0 in the target frame, 1..23 relative to the parent.
+        pelvis: (..., 3) where joint 0 is, metres.
+        rest_joints: (..., 24, 3) of the same person.
+    Returns:
+        (..., 24, 3, 3) rotations of all joints in the target frame, and (..., 24, 3) joints.
+    """
+    turned = np.empty_like(rotmat)
+    turned[..., 0, :, :] = rotmat[..., 0, :, :]
+    for start, end, parents in _LEVELS:
+        own = rotmat[..., start:end, :, :]
+        turned[..., start:end, :, :] = turned[..., parents, :, :] @ own
+    bones = rest_joints[..., 1:, :] - rest_joints[..., _PARENTS, :]
+    edges = (turned[..., _PARENTS, :, :] @ bones[..., None])[..., 0]  # (..., 23, 3)
+    return turned, pelvis[..., None, :] + _ANCESTRY @ edges
+
+
+def _ancestry() -> Array:
+    """(24, 23) row j has ones at the edges between the pelvis and joint j."""
+    matrix = np.zeros((NUM_JOINTS, NUM_JOINTS - 1))
+    for joint in range(1, NUM_JOINTS):
+        matrix[joint] = matrix[PARENTS[joint]]
+        matrix[joint, joint - 1] = 1
+    return matrix
+
+
+_ANCESTRY = _ancestry()
