@@ -4,9 +4,11 @@ landmarks → conditions → model → motion vector → decoded → posed in th
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -26,7 +28,11 @@ from genmo_rt.pose import Pose
 from genmo_rt.posing import Poser
 from genmo_rt.smpl import Body, load_body
 from genmo_rt.soles import Soles
-from genmo_rt.world import World
+from genmo_rt.world import World, as_steady
+
+Array = NDArray[np.float64]
+
+Result = TypeVar("Result")
 
 # A view's scale is about 0.45 m on the body: 1.5 of them and 8 m/s.
 CUT_SCALES = 1.5
@@ -282,29 +288,71 @@ class StreamEstimator:
         return moved > CUT_SCALES + FASTEST_SCALES_PER_S * (t - self._t_view)
 
 
-@torch.inference_mode()
-def advance_together(
-    steps: Sequence[tuple[StreamEstimator, Tick, Keypoints | None]],
-) -> list[list[tuple[Pose, bool]]]:
+Step = tuple[StreamEstimator, Tick, Keypoints | None]
+"""Somebody with what they are to be advanced with."""
+
+Advanced = list[tuple[Pose, bool]]
+"""What StreamEstimator.advance gives."""
+
+
+def advance_together(steps: Sequence[Step]) -> list[Advanced]:
     """StreamEstimator.advance of several persons, the model run once for all of them.
 
     Args:
         steps: distinct estimators of one Estimator with what each would be advanced with; those
             who share a world move it in this order.
     """
-    taken = [person._observe(person._ticks(tick, keypoints)) for person, tick, keypoints in steps]
-    asking = [(steps[i][0], waiting) for i, (_, waiting) in enumerate(taken) if waiting]
-    if not asking:
-        return [poses for poses, _ in taken]
-    engine = asking[0][0]._estimator.engine
-    said = iter(
-        engine.step_with_others(
-            [person._slot for person, _ in asking], [_conditions(new) for _, new in asking]
-        )
-    )
+    (advanced,) = advance_groups([steps])
+    if isinstance(advanced, Exception):
+        raise advanced
+    return advanced
+
+
+@torch.inference_mode()
+def advance_groups(groups: Sequence[Sequence[Step]]) -> list[list[Advanced] | Exception]:
+    """As advance_together for several streams at once; what fails in one fails there alone.
+
+    Args:
+        groups: each stream's steps; all estimators are distinct and of one Estimator.
+    Returns:
+        what each stream's persons gave, or why it failed.
+    """
+    taken = [_attempt(partial(_observe_all, group)) for group in groups]
+    asking = [
+        (person, waiting)
+        for group, of in zip(groups, taken, strict=True)
+        if not isinstance(of, Exception)
+        for (person, _, _), (_, waiting) in zip(group, of, strict=True)
+        if waiting
+    ]
+    said: Iterator[torch.Tensor] = iter(())
+    if asking:
+        engine = asking[0][0]._estimator.engine
+        slots = [person._slot for person, _ in asking]
+        said = iter(engine.step_together(slots, [_conditions(new) for _, new in asking]))
+    results: list[list[Advanced] | Exception] = []
+    for group, of in zip(groups, taken, strict=True):
+        if isinstance(of, Exception):
+            results.append(of)
+            continue
+        out = [next(said) if waiting else None for _, waiting in of]
+        results.append(_attempt(partial(_pose_all, group, of, out)))
+    return results
+
+
+_Taken = list[tuple[Advanced, list[tuple[_Observed, Conditions]]]]
+
+
+def _observe_all(steps: Sequence[Step]) -> _Taken:
+    return [person._observe(person._ticks(tick, keypoints)) for person, tick, keypoints in steps]
+
+
+def _pose_all(
+    steps: Sequence[Step], taken: _Taken, out: Sequence[torch.Tensor | None]
+) -> list[Advanced]:
     return [
-        poses + (person._pose(waiting, next(said)) if waiting else [])
-        for (person, _, _), (poses, waiting) in zip(steps, taken, strict=True)
+        poses + (person._pose(waiting, said) if said is not None else [])
+        for (person, _, _), (poses, waiting), said in zip(steps, taken, out, strict=True)
     ]
 
 
@@ -326,3 +374,10 @@ def _scaled(keypoints: Keypoints, intrinsics: Intrinsics) -> Keypoints:
     factor = np.divide(size, keypoints.image_size)
     pixels = (keypoints.pixels * factor).astype(np.float32)
     return replace(keypoints, pixels=pixels, image_size=size)
+def _attempt(work: Callable[[], Result]) -> Result | Exception:
+    try:
+        return work()
+    except Exception as error:
+        return error
+
+

@@ -92,6 +92,9 @@ class Engine:
             dtype = self._folded.dtype
             self._arena = Arena(model.config, slots, self.window, dtype, self.device)
             self._runner = make_runner(self._folded, self._arena)
+        self._clock = clock
+        self._batches = self._frames = 0
+        self._busy_s = 0.0
         self._device_lock = threading.Lock()  # held by whoever touches the arena
         self._left: deque[int] = deque()  # slots whose holder was collected
         self._batcher: Batcher[Request, Tensor] = Batcher(
@@ -139,23 +142,6 @@ class Engine:
         pairs = zip(slots, frames, strict=True)
         return self._run([Request(slot.index, self._folded.pack(new)) for slot, new in pairs])
 
-    def step_with_others(
-        self, slots: Sequence["Slot"], frames: Sequence[Conditions]
-    ) -> list[Tensor]:
-        """As Slot.step for several streams of one caller, batched with whoever else waits.
-
-        Args:
-            slots: distinct, of this engine.
-            frames: (1, N) of each, as for Slot.step.
-        Returns:
-            (N, 181) of each.
-        """
-        pairs = zip(slots, frames, strict=True)
-        requests = [
-            (slot.index, Request(slot.index, self._folded.pack(new))) for slot, new in pairs
-        ]
-        return self._batcher.submit_all(requests)
-
     @property
     def free(self) -> int:
         """Slots that nobody holds."""
@@ -164,19 +150,23 @@ class Engine:
     @property
     def figures(self) -> EngineFigures:
         """How it does."""
-        arena, batcher = self._arena, self._batcher
+        arena = self._arena
         return EngineFigures(
             slots=arena.slots,
             free=self.free,
             arena_bytes=arena.bytes,
-            batches=batcher.batches,
-            frames=batcher.items,
-            busy_s=batcher.busy_s,
+            batches=self._batches,
+            frames=self._frames,
+            busy_s=self._busy_s,
         )
 
     def _run(self, requests: Sequence[Request]) -> list[Tensor]:
         with self._device_lock, using(self.device, self._stream):
-            return self._runner.run(requests)
+            started = self._clock()
+            results = self._runner.run(requests)
+            self._batches, self._frames = self._batches + 1, self._frames + len(requests)
+            self._busy_s += self._clock() - started
+            return results
 
     def _reclaim(self) -> None:
         """Frees the slots whose holder was collected; the collector itself must not wait."""

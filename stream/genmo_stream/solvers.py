@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from genmo_rt.camera import Intrinsics
 from genmo_rt.clock import KEEP_S, MAX_CATCH_UP, Tick
 from genmo_rt.errors import EngineFull
-from genmo_rt.estimate import Estimator, StreamEstimator, advance_together
+from genmo_rt.estimate import Estimator, Step, StreamEstimator, advance_together
 from genmo_rt.keypoints import Keypoints
 from genmo_rt.pose import Pose
 from genmo_rt.world import World
@@ -66,12 +66,15 @@ class Solver:
         return replace(tick, missed=0 if restart else missed, restart=restart, reset=False)
 
 
+def steps(solvers: Sequence[Solver], followed: Followed) -> list[Step]:
+    """What every person's estimator is to be advanced with, for a frame; to be asked once."""
+    tick = followed.seen.tick
+    return [(s.estimator, s.own(tick), followed.keypoints_of(s.person)) for s in solvers]
+
+
 def advance_all(solvers: Sequence[Solver], followed: Followed) -> list[list[tuple[Pose, bool]]]:
     """Every person's poses that come with a frame; blocks for some ms."""
-    tick = followed.seen.tick
-    return advance_together(
-        [(s.estimator, s.own(tick), followed.keypoints_of(s.person)) for s in solvers]
-    )
+    return advance_together(steps(solvers, followed))
 
 
 class Solvers:

@@ -8,7 +8,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 
@@ -23,6 +22,7 @@ from genmo_stream.keypoints import KeypointStage
 from genmo_stream.ledger import Ledger, Rate
 from genmo_stream.listener import SightedPerson, Sighting, Solved
 from genmo_stream.memory import trim
+from genmo_stream.mind import Mind
 from genmo_stream.seen import Seen, SeenSource, SourceKind
 from genmo_stream.solvers import Followed, Solver, Solvers, advance_all
 from genmo_stream.subjects import Subjects
@@ -50,7 +50,7 @@ Posed = Mapping[int, tuple[Solver, Pose]]
 class Stream:
     """A named stream; it outlives its publishers by KEEP_S, so that a reconnect resumes.
 
-    Not thread-safe: lives on the event loop. The blocking stages run in threads of their own.
+    Not thread-safe: lives on the event loop. The blocking stages run in other threads.
 
     Attributes:
         takes_publishers: whether a camera may publish to it.
@@ -66,6 +66,7 @@ class Stream:
         make_stage: Callable[[], KeypointStage],
         *,
         max_persons: int = MAX_PERSONS,
+        mind: Mind | None = None,
         tap: FrameTap | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -77,6 +78,8 @@ class Stream:
             estimator: weights and body.
             make_stage: makes a 2D stage for each publisher; called in that stage's thread.
             max_persons: in the picture at once; more aren't followed.
+            mind: runs the estimators, those of the server's other streams with them; None: one
+                of its own.
             tap: sees every frame that is used.
             clock: seconds, steady; the same that sources use.
         """
@@ -86,6 +89,7 @@ class Stream:
         self.subjects = Subjects(hub, estimator.body.name)
         self._solvers = Solvers(estimator)
         self._make_stage = make_stage
+        self._mind = mind or Mind()
         self._tap = tap
         self._now = clock
         self._clock = TickClock()
@@ -219,16 +223,15 @@ class Stream:
         """Frames → poses, until the publisher is gone."""
         self._solvers.adopt(options)
         handoff: asyncio.Queue[Followed] = asyncio.Queue(maxsize=1)
-        mind = ThreadPoolExecutor(1, f"{self.name} model")
         try:
             async with asyncio.TaskGroup() as group:
-                estimating = group.create_task(self._estimate(handoff, mind))
+                estimating = group.create_task(self._estimate(handoff))
                 await self._observe(source, options, handoff)
                 await handoff.join()
                 estimating.cancel()
         finally:
             # The next publisher has the same solver, and two 2D stages would hold 100 MB.
-            await asyncio.gather(source.release(), asyncio.to_thread(mind.shutdown))
+            await source.release()
             await asyncio.to_thread(trim)
 
     async def _observe(
@@ -251,15 +254,14 @@ class Stream:
         self._late += tick is None
         return tick
 
-    async def _estimate(self, handoff: asyncio.Queue[Followed], mind: ThreadPoolExecutor) -> None:
+    async def _estimate(self, handoff: asyncio.Queue[Followed]) -> None:
         """Persons → poses → viewers."""
-        loop = asyncio.get_running_loop()
         while True:
             followed = await handoff.get()
             try:
                 solvers = self._solvers.of(followed)
                 started = time.perf_counter()
-                solved = await loop.run_in_executor(mind, advance_all, solvers, followed)
+                solved = await self._mind.advance(steps(solvers, followed))
                 model_ms = (time.perf_counter() - started) * 1e3
                 for solver, poses in zip(solvers, solved, strict=True):
                     for pose, framed in poses:

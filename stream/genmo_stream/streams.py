@@ -14,6 +14,7 @@ from genmo_stream.hub import Hub
 from genmo_stream.ingest import FrameSource
 from genmo_stream.keypoints import KeypointStage
 from genmo_stream.listener import StreamListener
+from genmo_stream.mind import Mind
 from genmo_stream.seen import SeenSource
 from genmo_stream.stream import Stream
 from genmo_stream.tracking import MAX_PERSONS
@@ -44,6 +45,7 @@ class Streams:
         self.max_live = max_live
         self._max_persons = max_persons
         self._make_stage = make_stage
+        self._mind = Mind()
         self._tap = tap
         self._clock = clock
         self._streams: dict[str, Stream] = {}
@@ -138,6 +140,7 @@ class Streams:
                 self.estimator,
                 self._make_stage,
                 max_persons=self._max_persons,
+                mind=self._mind,
                 tap=self._tap,
                 clock=self._clock,
             )
@@ -168,4 +171,5 @@ class Streams:
     async def close(self) -> None:
         """Ends every stream and waits for it."""
         await asyncio.gather(*(stream.close() for stream in self))
+        await asyncio.to_thread(self._mind.close)
         self._streams.clear()
