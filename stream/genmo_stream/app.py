@@ -243,6 +243,7 @@ def describe(stream: Stream) -> Mapping[str, object]:
         "state": stream.hub.state.state,
         "source": stream.source,
         "capture_clock": stream.hub.state.capture_clock,
+        "delay": stream.hub.state.delay,
         "fps_in": stream.fps_in,
         "fps_out": stream.fps_out,
         "received": stream.received,

@@ -146,9 +146,9 @@ class Hub:
             listener.hear(self.stream, note)
 
     def set_state(self, state: StreamState) -> None:
-        """Retains the state; tells it when the state or the clock changed."""
+        """Retains the state; tells it when more than its frame rate changed."""
         before, self.state = self.state, state
-        if (state.state, state.capture_clock) != (before.state, before.capture_clock):
+        if replace(state, fps_in=before.fps_in) != before:
             self.send(state)
 
     def set_skeleton(self, skeleton: Skeleton) -> None:

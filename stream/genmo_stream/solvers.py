@@ -94,6 +94,11 @@ class Solvers:
         """How many places in the engine its persons have, those away for a moment included."""
         return len(self._solvers)
 
+    @property
+    def delay(self) -> int:
+        """Ticks by which poses come later than their frames."""
+        return self._options.delay
+
     def adopt(self, options: PublishOptions) -> None:
         """Takes over what a new publisher says about its camera."""
         self._pending.clear()

@@ -247,9 +247,9 @@ class Stream:
 
     def _admit(self, t_capture_us: int, clock: CaptureClock) -> Tick | None:
         """A frame came: the stream is live, with its clock; its tick, if it is to be used."""
-        state = self.hub.state
-        if (state.state, state.capture_clock) != ("live", clock):
-            self.hub.set_state(StreamState("live", clock, self.fps_in))
+        live = StreamState("live", clock, self.hub.state.fps_in, self._solvers.delay)
+        if live != self.hub.state:
+            self.hub.set_state(replace(live, fps_in=self.fps_in))
         tick = self._clock.admit(t_capture_us)
         self._late += tick is None
         return tick

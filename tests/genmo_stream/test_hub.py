@@ -131,6 +131,15 @@ def test_state_is_told_when_state_or_clock_changes(hub: Hub) -> None:
     assert viewer.closed is None
 
 
+def test_the_delay_is_told_when_a_publisher_with_another_one_comes(hub: Hub) -> None:
+    viewer = Listener()
+    hub.attach(viewer)
+    for delay in (None, 0, 3, 3):
+        hub.set_state(StreamState("live", "arrival", 30.0, delay))
+    told = [m.get("delay") for m in viewer.messages if m["type"] == "stream"]
+    assert told == [None, None, 0, 3]
+
+
 def test_publish_stamps_seq_time_and_skeleton(hub: Hub) -> None:
     viewer = Listener()
     hub.attach(viewer)

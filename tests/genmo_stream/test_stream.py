@@ -447,8 +447,10 @@ def test_with_delay_a_pose_comes_later_with_its_own_frame(estimator: Estimator) 
         await scene.poses(10)
         camera.leave()
         await scene.ended()
-        assert [pose.message.frame for pose in scene.viewer.poses] == list(range(10))
+        shown = [(pose.message.frame, pose.message.t_capture_us) for pose in scene.viewer.poses]
+        assert shown == [(i, START_US + round(i * 1e6 / 15)) for i in range(10)]
         assert scene.persons == [[1]] * 10
+        assert scene.stream.hub.state.delay == 4
 
     run(main())
 

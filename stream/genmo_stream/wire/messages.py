@@ -189,11 +189,17 @@ StateName = Literal["waiting", "live", "stalled", "ended"]
 
 @dataclass(frozen=True, slots=True)
 class StreamState:
-    """Where the stream stands; sent on every change of state or clock."""
+    """Where the stream stands; sent on every change of state, clock or delay.
+
+    Attributes:
+        delay: ticks by which poses come later than their frames, as its publisher asked; None
+            without a publisher so far, and then it isn't sent.
+    """
 
     state: StateName = "waiting"
     capture_clock: Literal["sender", "arrival"] = "arrival"
     fps_in: float = 0.0
+    delay: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,8 @@ def encode_control(message: Control, space: Space) -> str:
         case Hello():
             fields = {"type": "hello", **asdict(message)}
         case StreamState():
-            fields = {"type": "stream", **asdict(message), "fps_in": round(message.fps_in, 2)}
+            known = {k: v for k, v in asdict(message).items() if v is not None}
+            fields = {"type": "stream", **known, "fps_in": round(message.fps_in, 2)}
         case Skeleton():
             offsets = rounded(to_space(message.offsets, space))
             joints = [
