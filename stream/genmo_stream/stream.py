@@ -24,7 +24,7 @@ from genmo_stream.listener import SightedPerson, Sighting, Solved
 from genmo_stream.memory import trim
 from genmo_stream.mind import Mind
 from genmo_stream.seen import Seen, SeenSource, SourceKind
-from genmo_stream.solvers import Followed, Solver, Solvers, advance_all
+from genmo_stream.solvers import Followed, Solver, Solvers, steps
 from genmo_stream.subjects import Subjects
 from genmo_stream.tracking import MAX_PERSONS, PersonState, PersonTracker
 from genmo_stream.whip import PublishOptions
