@@ -28,9 +28,7 @@ from genmo_rt.pose import Pose
 from genmo_rt.posing import Poser
 from genmo_rt.smpl import Body, load_body
 from genmo_rt.soles import Soles
-from genmo_rt.world import World, as_steady
-
-Array = NDArray[np.float64]
+from genmo_rt.world import World
 
 Result = TypeVar("Result")
 
