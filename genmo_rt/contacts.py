@@ -103,6 +103,16 @@ class FootHold:
         return held
 
 
+    def turn(self, rotmat: Array) -> None:
+        """Goes on in another camera at the same place: rotmat (3, 3), old to new."""
+        self._place = [rotmat @ place for place in self._place]
+        self._shift = [rotmat @ shift for shift in self._shift]
+
+    def carry(self, moved: Array) -> None:
+        """What rests is seen `moved` (3,) metres from where it was: the camera went on."""
+        self._place = [place + moved for place in self._place]
+
+
 def hold_clip(
     t: Array, rotmat: Array, joints: Array, contacts: Array, rule: HoldRule | None = None
 ) -> Array:

@@ -26,9 +26,12 @@ from genmo_rt.keypoints import Keypoints
 from genmo_rt.motion import MotionStats, View
 from genmo_rt.pose import Pose
 from genmo_rt.posing import Poser
+from genmo_rt.rotation import quat_xyzw_to_rotmat, rotmat_to_quat_xyzw
 from genmo_rt.smpl import Body, load_body
 from genmo_rt.soles import Soles
-from genmo_rt.world import World
+from genmo_rt.world import World, as_steady
+
+Array = NDArray[np.float64]
 
 Result = TypeVar("Result")
 
@@ -107,12 +110,23 @@ _Evidence = tuple[float, Keypoints | None, bool]
 
 @dataclass(frozen=True, slots=True)
 class _Observed:
-    """One tick's evidence, kept until its pose comes out (`delay` ticks later)."""
+    """One tick's evidence, kept until its pose comes out (`delay` ticks later).
+
+    Attributes:
+        t: capture time, seconds.
+        framed: whether there was a frame.
+        keypoints: what was seen, as the steady camera sees it (world.py).
+        view: of that camera's picture.
+        anchor: which steady camera.
+        R_now2steady: (3, 3) from the real camera to it; None where they are one.
+    """
 
     t: float
     framed: bool
     keypoints: Keypoints | None
     view: View
+    anchor: Array
+    R_now2steady: Array | None
 
 
 class StreamEstimator:
@@ -195,6 +209,8 @@ class StreamEstimator:
         self._last: Pose | None = None  # of the newest frame
         self._between: list[float] = []  # capture times of the ticks without a frame since
         self._poser.restart(cut=cut)
+        self._anchor = self._seen_from = self.world.anchor  # of the last pose, of the last view
+        self._shot = self.world.shot
 
     def _ticks(self, tick: Tick, keypoints: Keypoints | None) -> list[_Evidence]:
         """A frame's tick and those missed before it; what a long gap ends is ended."""
@@ -219,14 +235,17 @@ class StreamEstimator:
         poses: list[tuple[Pose, bool]] = []
         waiting: list[tuple[_Observed, Conditions]] = []  # those the model can take at once
         for t, keypoints, framed in ticks:
+            turned = self.world.R_now2steady
             if keypoints is not None:
                 keypoints = _scaled(keypoints, self._intrinsics)
+                if turned is not None:
+                    keypoints = as_steady(keypoints, self._intrinsics, turned)
             conditions = from_keypoints(keypoints, self._intrinsics, self._view)
             present = bool(conditions.present)
             if not present and self._view is None:
                 continue  # nobody was ever seen: the model waits for the first frame
             if present:
-                if self._is_cut(conditions.view, t):
+                if self._shot != self.world.shot or self._is_cut(conditions.view, t):
                     poses += self._estimate(waiting)
                     poses += self._held()
                     waiting = []
@@ -234,7 +253,8 @@ class StreamEstimator:
                 self._t_view = t
             self._view = conditions.view
             view = _squeezed(conditions.view)
-            observed = _Observed(t, framed, keypoints if present else None, view)
+            seen = keypoints if present else None
+            observed = _Observed(t, framed, seen, view, self.world.anchor, turned)
             waiting.append((observed, conditions))
         return poses, waiting
 
@@ -259,10 +279,20 @@ class StreamEstimator:
                 self._between.append(observed.t)
                 continue
             decoded = motion.decode(vector[None], observed.view)
+            self._see_from(observed.anchor)
             pose = self._poser.pose(observed.t, observed.keypoints, decoded)
+            if observed.R_now2steady is not None:
+                pose = _in_real_camera(pose, observed.R_now2steady)
             poses += [*self._posed_between(pose), (pose, True)]
             self._between, self._last = [], pose
         return poses
+
+    def _see_from(self, anchor: Array) -> None:
+        """Goes on in this steady camera."""
+        self.world.see_from(anchor)
+        if anchor is not self._anchor:
+            self._poser.turn(anchor.T @ self._anchor)
+            self._anchor = anchor
 
     def _posed_between(self, after: Pose) -> list[tuple[Pose, bool]]:
         """The ticks without a frame since the last one, now that the next one's pose is known."""
@@ -280,7 +310,8 @@ class StreamEstimator:
 
     def _is_cut(self, view: View, t: float) -> bool:
         """Whether the person is where nobody could have gone since they were last seen."""
-        if self._view is None:
+        if self._view is None or self._seen_from is not self.world.anchor:
+            self._seen_from = self.world.anchor
             return False
         moved = float((view.centre - self._view.centre).norm() / view.scale)
         return moved > CUT_SCALES + FASTEST_SCALES_PER_S * (t - self._t_view)
@@ -354,6 +385,13 @@ def _pose_all(
     ]
 
 
+def _attempt(work: Callable[[], Result]) -> Result | Exception:
+    try:
+        return work()
+    except Exception as error:
+        return error
+
+
 def _conditions(ticks: Sequence[tuple[_Observed, Conditions]]) -> Conditions:
     """(1, N) of these ticks."""
     return concatenate([conditions for _, conditions in ticks])
@@ -364,6 +402,17 @@ def _squeezed(view: View) -> View:
     return View(view.centre[:, 0], view.scale[:, 0], view.intrinsics[:, 0])
 
 
+def _in_real_camera(pose: Pose, R_now2steady: Array) -> Pose:
+    """A pose whose camera is the steady one, in the camera as it stands."""
+    turn = torch.from_numpy(R_now2steady.T)
+    root = turn @ quat_xyzw_to_rotmat(torch.from_numpy(pose.root_quat_xyzw_cam).double())
+    return replace(
+        pose,
+        joints_cam=(pose.joints_cam @ R_now2steady).astype(np.float32),
+        root_quat_xyzw_cam=rotmat_to_quat_xyzw(root).float().numpy(),
+    )
+
+
 def _scaled(keypoints: Keypoints, intrinsics: Intrinsics) -> Keypoints:
     """Landmarks of a picture that was scaled, as in a picture of the intrinsics' size."""
     size = (intrinsics.width, intrinsics.height)
@@ -372,10 +421,3 @@ def _scaled(keypoints: Keypoints, intrinsics: Intrinsics) -> Keypoints:
     factor = np.divide(size, keypoints.image_size)
     pixels = (keypoints.pixels * factor).astype(np.float32)
     return replace(keypoints, pixels=pixels, image_size=size)
-def _attempt(work: Callable[[], Result]) -> Result | Exception:
-    try:
-        return work()
-    except Exception as error:
-        return error
-
-

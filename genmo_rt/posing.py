@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from genmo_rt.camera import Intrinsics
+from genmo_rt.carried import Passing
 from genmo_rt.contacts import FootHold
 from genmo_rt.keypoints import Keypoints
 from genmo_rt.live_math import forward_kinematics, rotmat_to_quat_xyzw
@@ -66,6 +67,16 @@ class Poser:
         self._refiner = Refiner(self._intrinsics)
         self._smooth = RotationFilter()
         self._feet = FootHold()
+        self._stood: tuple[float, Array] | None = None
+
+    def turn(self, rotmat: Array) -> None:
+        """Goes on in another steady camera (world.py): rotmat (3, 3), old to new."""
+        self._rollout.turn(rotmat)
+        self._refiner.turn(rotmat)
+        self._smooth.turn(0, rotmat)
+        self._feet.turn(rotmat)
+        if self._stood is not None:
+            self._stood = self._stood[0], self._stood[1] @ rotmat.T
 
     def pose(self, t: float, keypoints: Keypoints | None, decoded: Motion) -> Pose:
         """The pose of one tick.
@@ -87,10 +98,11 @@ class Poser:
         seen_root = figure.joints[0] if keypoints is not None else None
         root = self._root(t, said.velocity_cam * scale * fade, figure.joints[0], seen_root)
         figure = self._figure(local, root)
+        passing = self._passing(t, figure, shape)
         local = local_rotations(self._feet.apply(t, figure.rotmat, figure.joints, said.contacts))
         figure = self._figure(local, root)
         if keypoints is not None:
-            self._observe_world(t, figure, shape, said)
+            self._observe_world(t, figure, shape, said, passing)
         return self._publish(t, figure, local, said.contacts, confidence_of(keypoints))
 
     def _root(self, t: float, velocity: Array, predicted: Array, seen: Array | None) -> Array:
@@ -104,14 +116,33 @@ class Poser:
         turned, joints = forward_kinematics(rotmat, pelvis, self._rest_joints)
         return Figure(turned, joints, self._landmark_offsets)
 
-    def _observe_world(self, t: float, figure: Figure, shape: Array, said: "_Said") -> None:
+    def _passing(self, t: float, figure: Figure, shape: Array) -> Passing | None:
+        """How somebody moves before a camera that is carried; None before others.
+
+        Feet that rest are held where such a camera would see them.
+        """
+        before, self._stood = self._stood, None
+        if not self._world.carried:
+            return None
+        points = self._soles.points(figure.rotmat, figure.joints, shape)
+        self._stood = t, points
+        if before is None:
+            return None
+        dt = t - before[0]
+        self._feet.carry(-dt * self._world.velocity @ self._world.R_c2w)
+        return Passing((points - before[1]) / dt, self._rollout.velocity)
+
+    def _observe_world(
+        self, t: float, figure: Figure, shape: Array, said: "_Said", passing: Passing | None
+    ) -> None:
         points = self._soles.points(figure.rotmat, figure.joints, shape)
         if not self._world.started:
             self._world.start(t, points)
         elif self._cut:
             self._world.cut(t, points)
         else:
-            self._world.observe(t, said.up_cam, points, said.contacts[self._soles.contact])
+            resting = said.contacts[self._soles.contact]
+            self._world.observe(t, said.up_cam, points, resting, passing)
         self._cut = False
 
     def _publish(
@@ -124,7 +155,9 @@ class Poser:
             t=t,
             quat_xyzw=quat_xyzw[1:],
             pelvis=joints[0],
-            velocity=self._world.directions(self._rollout.velocity).astype(np.float32),
+            velocity=(self._world.directions(self._rollout.velocity) + self._world.velocity).astype(
+                np.float32
+            ),
             joints=joints,
             contacts=contacts.astype(np.float32),
             confidence=confidence,

@@ -139,6 +139,10 @@ class Refiner:
         self._previous = correction
         return figure
 
+    def turn(self, rotmat: Array) -> None:
+        """Goes on in another camera at the same place: rotmat (3, 3), old to new."""
+        self._previous = (self._previous.reshape(-1, 3) @ rotmat.T).ravel()
+
     def _root_precision(self, root: Array) -> Array:
         distance = max(float(np.linalg.norm(root)), MIN_DEPTH_M)
         ray = root / distance

@@ -48,6 +48,11 @@ class PathIntegrator:
         w_now = h * (2 * h + 3 * g) / (6 * (g + h))
         return w_older * older[1] + (h - w_older - w_now) * previous[1] + w_now * velocity
 
+    def turn(self, rotmat: NDArray[np.float64]) -> None:
+        """Sees the velocities from another frame of reference: rotmat (3, 3), old to new."""
+        turned = [(t, rotmat @ velocity) for t, velocity in self._samples]
+        self._samples = deque(turned, maxlen=HISTORY)
+
     def _third_point(self, h: float, t_previous: float) -> tuple[float, NDArray[np.float64]] | None:
         """The latest older sample at least half a step away.
 
@@ -153,6 +158,11 @@ class Rollout:
             self._t_seen = t
         self.velocity = velocity - np.array([0.0, 0.0, self._bias])
         return self.position
+
+    def turn(self, rotmat: NDArray[np.float64]) -> None:
+        """Goes on in another camera at the same place: rotmat (3, 3), old to new."""
+        self._path.turn(rotmat)
+        self.position, self.velocity = rotmat @ self.position, rotmat @ self.velocity
 
     def _predict(self, dt: float, moved: NDArray[np.float64]) -> None:
         noise = self._noise

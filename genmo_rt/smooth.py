@@ -62,6 +62,18 @@ class RotationFilter:
         self._t = t
         return self._rotmat
 
+    def turn(self, first: int, rotmat: Array) -> None:
+        """Sees rotation number `first` from another frame of reference from now on.
+
+        Args:
+            first: which of the N.
+            rotmat: (3, 3) from the old frame to the new one.
+        """
+        if self._rotmat is not None:
+            self._rotmat, self._turning = self._rotmat.copy(), self._turning.copy()
+            self._rotmat[first] = rotmat @ self._rotmat[first]
+            self._turning[first] = rotmat @ self._turning[first]
+
 
 def smooth_clip(t: Array, rotmat: Array, times: FilterTimes | None = None) -> Array:
     """The filter over a whole clip, forwards and backwards, and half way between the two: no lag.
