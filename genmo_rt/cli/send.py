@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from genmo_rt.arguments import Commands, add_playback_flags, command, web_url
 from genmo_rt.errors import InputError
@@ -39,6 +40,13 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("--loop", action="store_true", help="start over at the end")
     add_playback_flags(parser)
+    parser.add_argument(
+        "--delay",
+        type=int,
+        choices=range(9),
+        metavar="N",
+        help="let poses come N ticks (1/30 s) later and better: 0 to 8 (the server's, 0)",
+    )
     parser.add_argument("--codec", choices=("VP8", "H264"), default="VP8", help="how it is encoded")
     parser.add_argument(
         "--stamp", action="store_true", help="write the time into each picture, for bench live"
@@ -51,6 +59,7 @@ def add(commands: Commands) -> None:
 
 def _send(args: argparse.Namespace) -> int:
     token = args.token or os.environ.get("GENMO_RT_TOKEN")
+    args.url = _with_delay(args.url, args.delay)
     publishing = _video(args, token) if args.keypoints is None else _keypoints(args, token)
 
     async def run() -> None:
@@ -65,6 +74,18 @@ def _send(args: argparse.Namespace) -> int:
     with suppress(asyncio.CancelledError):
         asyncio.run(run())
     return 0
+
+
+def _with_delay(url: str, delay: int | None) -> str:
+    """The address with the delay in its query, where the server reads it."""
+    if delay is None:
+        return url
+    parts = urlsplit(url)
+    query = parse_qs(parts.query)
+    if "delay" in query:
+        raise InputError(f"--delay is {delay} and {url} says delay={query['delay'][0]}; give one")
+    told = "&".join(part for part in (parts.query, f"delay={delay}") if part)
+    return urlunsplit(parts._replace(query=told))
 
 
 def _video(args: argparse.Namespace, token: str | None) -> "Coroutine[Any, Any, Sent]":

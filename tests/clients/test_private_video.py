@@ -33,6 +33,7 @@ def test_with_the_switch_on_no_media_leaves_the_browser(
         page = opened.page
         page.goto(f"http://127.0.0.1:{relay.port}/?stream=private")
         page.check("#private")
+        page.select_option("#lookahead", "2")
         page.click("#start")
         opened.wait(publish="live", stream_state="live", person="tracked")
         opened.wait_for_poses(3)
@@ -41,11 +42,17 @@ def test_with_the_switch_on_no_media_leaves_the_browser(
         opened.screenshot("page-private-video")
         stream = httpx.get(f"{live_server.url}/v1/streams/private", trust_env=False).json()
         assert (stream["source"], stream["capture_clock"]) == ("keypoints", "sender")
+        assert (stream["delay"], page.inner_text("#delay")) == (2, "67 ms")
         assert page.evaluate("window.peers") == 0
         assert list(psutil.Process(live_server.pid).net_connections(kind="udp")) == []
         assert opened.complaints == []
         page.uncheck("#private")  # and back: the same picture as video
         page.wait_for_function("window.peers > 0", timeout=WAIT_MS)
+        opened.wait(publish="live", stream_state="live")
+        page.select_option("#lookahead", "4")  # publishes anew
+        page.wait_for_function(
+            "document.querySelector('#delay').textContent === '133 ms'", timeout=WAIT_MS
+        )
         context.close()
     assert {request.split("/")[2] for request in opened.requests if "//" in request} == {
         f"127.0.0.1:{relay.port}"

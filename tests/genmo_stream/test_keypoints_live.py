@@ -67,7 +67,7 @@ def test_a_sender_of_keypoints_sends_text_alone_and_poses_come(
 ) -> None:
     with Relay(live_server.port) as relay:
         url = f"http://127.0.0.1:{relay.port}/whip/quiet"
-        flags = ("--size", "640x480", "--fps", "10")
+        flags = ("--size", "640x480", "--fps", "10", "--delay", "2")
         poses = live_server.url.replace("http", "ws") + "/v1/streams/quiet/poses"
         with connect(poses, proxy=None) as viewer, sender(videos / "demo.mp4", url, *flags) as here:
             people, source = 0, None
@@ -82,6 +82,7 @@ def test_a_sender_of_keypoints_sends_text_alone_and_poses_come(
                     source = told.get("source")
             assert source == "keypoints"
             stream = of_stream(live_server, "quiet")
+            assert stream["delay"] == 2
             assert (stream["source"], stream["capture_clock"]) == ("keypoints", "sender")
             assert udp_sockets(here.pid) == []
             assert udp_sockets(live_server.pid) == []

@@ -43,6 +43,12 @@ test("the golden control messages are understood", () => {
     expect(parseControl(text(`control/${type}.json`))?.type).toBe(type);
 });
 
+test("how much later poses come is told with the stream's state, once it is known", () => {
+  const stream = json<object>("control/stream.json");
+  expect(parseControl(JSON.stringify(stream))).toMatchObject({ delay: null });
+  expect(parseControl(JSON.stringify({ ...stream, delay: 4 }))).toMatchObject({ delay: 4 });
+});
+
 test("unknown messages are skipped", () => {
   expect(parseControl('{"type":"weather","sky":"blue"}')).toBeNull();
 });

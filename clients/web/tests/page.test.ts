@@ -3,6 +3,7 @@ import type { Pose } from "../src/client/pose";
 import { Problem } from "../src/client/problem";
 import { CameraError } from "../src/page/camera";
 import { LatencyLedger, STAGES } from "../src/page/latency-ledger";
+import { lookaheadName } from "../src/page/lookahead";
 import { noticeFor } from "../src/page/notice";
 import { Rolling } from "../src/page/rolling";
 import { settingsFrom, validStream, viewerAddress } from "../src/page/settings";
@@ -30,6 +31,14 @@ test("the stages of a pose add up to its whole latency", () => {
   expect(ledger.stageMs("waiting")).toBe(10);
   const sum = STAGES.reduce((total, stage) => total + (ledger.stageMs(stage) ?? Number.NaN), 0);
   expect(sum).toBe(42.5);
+});
+
+test.each([
+  [0, "none"],
+  [4, "133 ms"],
+  ["3", "100 ms"],
+])("a lookahead of %s ticks is called %s", (ticks, name) => {
+  expect(lookaheadName(ticks)).toBe(name);
 });
 
 describe("the address", () => {

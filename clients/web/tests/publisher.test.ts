@@ -120,6 +120,18 @@ test("a stream that another page took over is left to it", async () => {
   expect(opened).toBe(1);
 });
 
+test("a restart publishes the same source anew, and nothing when none is published", async () => {
+  publisher.restart();
+  const first = new FakeSession();
+  answers = [first, new FakeSession()];
+  publisher.start(source);
+  await vi.advanceTimersByTimeAsync(0);
+  publisher.restart();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(first.closed).toBe(true);
+  expect(kinds()).toEqual(["starting", "live", "idle", "starting", "live"]);
+});
+
 test("renew gives the session up for a fresh one", async () => {
   const first = new FakeSession();
   answers = [first, new FakeSession()];

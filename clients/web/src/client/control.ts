@@ -27,6 +27,8 @@ export interface StreamMessage {
   /** Where capture times come from; with "arrival" the network's share is not in the ledger. */
   captureClock: CaptureClock | null;
   fpsIn: number | null;
+  /** Ticks by which poses come later than their frames; null before somebody published. */
+  delay: number | null;
 }
 
 export interface Subject {
@@ -91,6 +93,7 @@ export function parseControl(text: string): Control | null {
           ? fields.oneOf<CaptureClock>("capture_clock", ["sender", "arrival"])
           : null,
         fpsIn: fields.has("fps_in") ? fields.number("fps_in") : null,
+        delay: fields.has("delay") ? fields.number("delay") : null,
       };
     case "skeleton":
       return { type: "skeleton", rev: fields.number("rev"), joints: joints(fields) };

@@ -21,8 +21,15 @@ export type PublishState =
 
 export type OpenSession = (...asked: Parameters<typeof WhipSession.open>) => Promise<Session>;
 
+interface Run {
+  readonly source: VideoSource;
+  readonly abort: AbortController;
+  session: Session | null;
+  again: () => void;
+}
+
 export class Publisher {
-  private run: { abort: AbortController; session: Session | null; again: () => void } | null = null;
+  private run: Run | null = null;
 
   constructor(
     private readonly endpoint: URL,
@@ -39,14 +46,19 @@ export class Publisher {
 
   start(source: VideoSource): void {
     this.stop();
-    const run = { abort: new AbortController(), session: null, again: () => undefined };
+    const run = { source, abort: new AbortController(), session: null, again: () => undefined };
     this.run = run;
-    this.keep(run, source).catch((error: unknown) => {
+    this.keep(run).catch((error: unknown) => {
       if (run.abort.signal.aborted) return;
       this.run = null;
       const problem = error instanceof Problem ? error : new Problem(0, String(error));
       this.onState({ kind: "refused", problem });
     });
+  }
+
+  /** Publishes the same source anew, as when what is told about it has changed; or stays idle. */
+  restart(): void {
+    if (this.run) this.start(this.run.source);
   }
 
   /** Gives the present session up and opens another, as after a restart of the server. */
@@ -64,7 +76,8 @@ export class Publisher {
   }
 
   /** Publishes again and again; returns never, throws what trying again can't mend. */
-  private async keep(run: NonNullable<Publisher["run"]>, source: VideoSource): Promise<never> {
+  private async keep(run: Run): Promise<never> {
+    const { source } = run;
     const { signal } = run.abort;
     const backoff = new Backoff();
     let wasLive = false;
@@ -92,7 +105,7 @@ export class Publisher {
     }
   }
 
-  private sessionEnd(run: NonNullable<Publisher["run"]>, session: Session): Promise<void> {
+  private sessionEnd(run: Run, session: Session): Promise<void> {
     const again = new Promise<void>((resolve) => {
       run.again = () => resolve();
     });

@@ -13,6 +13,7 @@ import { Capture } from "./capture";
 import { element } from "./element";
 import { type Figure, proportionsOf } from "./figure";
 import { LatencyLedger } from "./latency-ledger";
+import { offerLookahead } from "./lookahead";
 import { failure, type Notice, noticeFor } from "./notice";
 import { Overlay } from "./overlay";
 import { type Measurements, Panel } from "./panel";
@@ -50,6 +51,7 @@ export class App {
     person: null,
     persons: 0,
     captureClock: null,
+    delay: null,
   };
   private poses = 0;
   private drawnSeq = -1;
@@ -86,6 +88,7 @@ export class App {
       this.makePrivate().open,
     );
     this.capture = view ? null : this.makeCapture();
+    offerLookahead(element<HTMLSelectElement>("lookahead"), whip, () => this.publisher.restart());
     const api = new GenmoApi(location.href, credentials);
     const fail = (what: string, error: unknown) => this.say(failure(what, error));
     this.recorder = new Recorder(api, stream, () => this.takes.refresh(), fail);
@@ -298,6 +301,7 @@ export class App {
   private streamTold(message: StreamMessage): void {
     this.streamChanged(message.state);
     this.measured.captureClock = message.captureClock;
+    this.measured.delay = message.delay;
   }
 
   private subjectTold({ person, state, shape, offsets }: Subject): void {

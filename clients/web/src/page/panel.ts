@@ -3,6 +3,7 @@ import type { CaptureClock, Stats } from "../client/control";
 import type { PersonState } from "../client/pose";
 import { type LatencyLedger, type Stage, STAGES } from "./latency-ledger";
 import { element } from "./element";
+import { lookaheadName } from "./lookahead";
 
 const STAGE_NAMES: Record<Stage, string> = {
   decode: "Decode",
@@ -27,6 +28,8 @@ export interface Measurements {
   /** How many are there. */
   persons: number;
   captureClock: CaptureClock | null;
+  /** Ticks by which poses come later. */
+  delay: number | null;
 }
 
 export class Panel {
@@ -37,6 +40,7 @@ export class Panel {
   private readonly fpsOut = element("fps-out");
   private readonly dropped = element("dropped");
   private readonly person = element("person");
+  private readonly delay = element("delay");
   private readonly bars = new Map<Stage, HTMLElement>();
   private readonly times = new Map<Stage, HTMLElement>();
 
@@ -59,7 +63,7 @@ export class Panel {
     }
   }
 
-  show({ ledger, stats, person, persons, captureClock }: Measurements): void {
+  show({ ledger, stats, person, persons, captureClock, delay }: Measurements): void {
     const p95 = ledger.totalMs(0.95);
     put(this.latency, whole(ledger.totalMs(0.5)));
     // Arrival times say nothing about how long the picture travelled to the server.
@@ -77,6 +81,7 @@ export class Panel {
     put(this.fpsOut, stats ? `${stats.fpsOut.toFixed(0)} fps` : "–");
     put(this.dropped, stats ? String(stats.dropped) : "–");
     const several = `${persons} people`;
+    put(this.delay, delay === null ? "–" : lookaheadName(delay));
     put(this.person, persons > 1 ? several : person ? PERSON_NAMES[person] : "–");
   }
 }
