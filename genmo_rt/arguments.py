@@ -46,7 +46,14 @@ def add_server_flags(parser: argparse.ArgumentParser) -> None:
         type=int,
         metavar="N",
         default=none,
-        help="publishers at once; one more gets 503 (4)",
+        help="cameras at once; one more gets 503 (as many as this machine carries, measured)",
+    )
+    flags.add_argument(
+        "--max-keypoint-streams",
+        type=int,
+        metavar="N",
+        default=none,
+        help="publishers of keypoints at once; one more gets 503 (measured, as --max-streams)",
     )
     flags.add_argument(
         "--max-persons",

@@ -84,7 +84,8 @@ class Host:
     async def _read(self, published: Published) -> None:
         try:
             while True:
-                published.frames.append(await published.source.next())
+                picture = await published.source.next()
+                published.frames.append(published.source.develop(picture))
         except SourceEnded as end:
             published.ended = str(end)
 
@@ -133,7 +134,7 @@ async def camera_server(
 
 def _media_threads(before: set[threading.Thread]) -> list[str]:
     new = [thread.name for thread in set(threading.enumerate()) - before]
-    return [name for name in new if name.startswith(("decoder", "video-", "audio-", "to RGB"))]
+    return [name for name in new if name.startswith(("decoder", "video-", "audio-"))]
 
 
 class TestCamera:

@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from genmo_rt.formats.glb import body_glb
+from genmo_stream.admission import NAMES, RETRY_AFTER_S
 from genmo_stream.auth import Authorizer, Denied
 from genmo_stream.config import ServerConfig
 from genmo_stream.errors import ServerFull
@@ -29,7 +30,7 @@ from genmo_stream.remote_session import KeypointsEndpoint
 from genmo_stream.sinks import Outputs
 from genmo_stream.sinks_routes import SinksApi
 from genmo_stream.stream import Stream
-from genmo_stream.streams import RETRY_AFTER_S, Streams
+from genmo_stream.streams import Streams
 from genmo_stream.takes import TakeLimits, Takes
 from genmo_stream.takes.solving import SecondSolver
 from genmo_stream.takes_routes import TakesApi
@@ -226,10 +227,26 @@ class Api:
         return JSONResponse({"status": "ok"})
 
     async def ready(self, request: Request) -> Response:
-        live = sum(stream.live for stream in self._streams)
-        free = self._streams.max_live - live
-        body = {"status": "ready" if free > 0 else "full", "live": live, "free": max(free, 0)}
-        return JSONResponse(body, status_code=200 if free > 0 else 503)
+        streams, admission = self._streams, self._streams.admission
+        live, free = streams.live(), {kind: streams.free(kind) for kind in NAMES}
+        room = any(free.values())
+        body = {
+            "status": "ready" if room else "full",
+            "live": live.video + live.keypoints,
+            "free": free["video"],
+            "rung": streams.ladder.rung,
+            "capacity": {
+                "streams": admission.limit("video"),
+                "streams_used": live.video,
+                "streams_free": free["video"],
+                "streams_full_rung": admission.capacity.full,
+                "keypoint_streams": admission.limit("keypoints"),
+                "keypoint_streams_used": live.keypoints,
+                "keypoint_streams_free": free["keypoints"],
+            },
+        }
+        headers = None if room else {"Retry-After": str(RETRY_AFTER_S)}
+        return JSONResponse(body, status_code=200 if room else 503, headers=headers)
 
     async def metrics(self, request: Request) -> Response:
         self.authorize(request, "view")
@@ -242,6 +259,7 @@ def describe(stream: Stream) -> Mapping[str, object]:
         "stream": stream.name,
         "state": stream.hub.state.state,
         "source": stream.source,
+        "rung": stream.rung,
         "capture_clock": stream.hub.state.capture_clock,
         "delay": stream.hub.state.delay,
         "fps_in": stream.fps_in,

@@ -32,7 +32,9 @@ class ServerConfig:
         checkpoint: safetensors file instead of the one that ships.
         body: a user's SMPL .npz/.pkl instead of the built-in body.
         keypoints: MediaPipe model of the 2D stage, "full" or "lite".
-        max_streams: live publishers at once; one more gets 503.
+        max_streams: cameras at once, one more gets 503; None: as many as this machine carries,
+            measured at the start.
+        max_keypoint_streams: likewise of publishers that send keypoints.
         max_persons: people followed in one stream at once.
         max_viewers: viewers of one stream at once; one more is refused.
         ice_interfaces: addresses or interface names media may use; empty = all.
@@ -56,7 +58,8 @@ class ServerConfig:
     checkpoint: Path | None = None
     body: Path | None = None
     keypoints: PoseModel = "full"
-    max_streams: int = 4
+    max_streams: int | None = None
+    max_keypoint_streams: int | None = None
     max_persons: int = 1
     max_viewers: int = 64
     ice_interfaces: tuple[str, ...] = ()
@@ -86,7 +89,9 @@ class ServerConfig:
         _check("gpu", self.gpu, self.gpu is None or self.gpu >= 0, "0 or more")
         models = get_args(PoseModel)
         _check("keypoints", self.keypoints, self.keypoints in models, " or ".join(models))
-        _check("max_streams", self.max_streams, self.max_streams >= 1, "1 or more")
+        for key in ("max_streams", "max_keypoint_streams"):
+            limit = getattr(self, key)
+            _check(key, limit, limit is None or limit >= 1, "1 or more")
         _check("max_persons", self.max_persons, 1 <= self.max_persons <= 16, "1..16")
         _check("max_viewers", self.max_viewers, self.max_viewers >= 1, "1 or more")
         _check("take_minutes", self.take_minutes, self.take_minutes >= 1, "1 or more")
@@ -204,6 +209,7 @@ _INTS = (
     "port",
     "gpu",
     "max_streams",
+    "max_keypoint_streams",
     "max_persons",
     "max_viewers",
     "take_minutes",

@@ -17,6 +17,7 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from genmo_stream.assembler import EncodedFrame
+from genmo_stream.frame import CaptureClock
 
 MAX_QUEUED = 8  # encoded frames that may wait for the decoder
 MAX_PIXELS = 8192 * 4320  # larger pictures are not decoded
@@ -32,6 +33,16 @@ class Picture:
     encoded: EncodedFrame
     frame: VideoFrame
     decode_ms: float
+
+    @property
+    def t_capture_us(self) -> int:
+        """When it was captured, Unix µs."""
+        return self.encoded.t_capture_us
+
+    @property
+    def clock(self) -> CaptureClock:
+        """Where that is known from."""
+        return self.encoded.clock
 
 
 class DecoderThread:
@@ -106,7 +117,7 @@ class DecoderThread:
 
     def _decode(self, encoded: EncodedFrame) -> list[VideoFrame]:
         if self._codec is None or encoded.codec != self._codec_name:
-            self._codec = _create(encoded.codec)
+            self._codec = create_decoder(encoded.codec)
             self._codec_name = encoded.codec
         frames = self._codec.decode(av.Packet(encoded.data))
         if any(frame.is_corrupt for frame in frames):
@@ -140,7 +151,8 @@ def to_rgb(frame: VideoFrame, max_side: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
 
 
-def _create(codec: str) -> VideoCodecContext:
+def create_decoder(codec: str) -> VideoCodecContext:
+    """A decoder of "VP8" or "H264" that holds no frame back."""
     context = av.CodecContext.create(DECODERS[codec], "r")
     assert isinstance(context, VideoCodecContext)
     context.thread_count = 1  # more frame threads would each hold a frame back

@@ -18,11 +18,14 @@ from genmo_rt.engine.folding import live_precision
 from genmo_rt.errors import GenmoError
 from genmo_rt.estimate import Estimator
 from genmo_rt.smpl import load_body
+from genmo_stream.admission import Admission
+from genmo_stream.capacity import capacity_of
 from genmo_stream.config import ServerConfig
 from genmo_stream.ice import MediaNetwork
 from genmo_stream.keypoints import MediaPipeStage
 from genmo_stream.page import WEB_ROOT
-from genmo_stream.server import check_media, listen
+from genmo_stream.server import check_media, frame_costs, listen, load_estimator
+from genmo_stream.turns import usable_cores
 
 STEPS = 15  # timed by the doctor
 PACKAGES = ("torch", "mediapipe", "aiortc", "av", "uvicorn", "websockets")
@@ -49,6 +52,7 @@ def examine(config: ServerConfig) -> Iterator[Finding]:
         ("device", True, _device),
         ("model", True, _model),
         ("2D stage", True, _keypoints),
+        ("capacity", False, _capacity),
         ("address", True, _address),
         ("media", True, _media),
         ("web page", False, _page),
@@ -114,6 +118,19 @@ def _keypoints(config: ServerConfig) -> str:
     finally:
         stage.close()
     return f"MediaPipe {config.keypoints} runs"
+
+
+def _capacity(config: ServerConfig) -> str:
+    costs = frame_costs(config, load_estimator(config))
+    cores = usable_cores()
+    admission = Admission(
+        capacity_of(costs, cores), config.max_streams, config.max_keypoint_streams
+    )
+    return (
+        f"{admission}, of one person each at 640x480 and 30 fps, on {cores} cores; a frame takes "
+        f"{costs.packets + costs.decode:.1f} ms to arrive, {costs.look:.1f} to be looked at and "
+        f"{costs.model + costs.pose:.1f} to become a pose"
+    )
 
 
 def _address(config: ServerConfig) -> str:

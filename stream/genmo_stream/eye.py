@@ -3,40 +3,56 @@
 import asyncio
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 
+from genmo_rt.clock import TICK_HZ
+from genmo_stream.decoder import Picture
 from genmo_stream.frame import Frame
 from genmo_stream.ingest import FrameSource
 from genmo_stream.keypoints import KeypointStage
+from genmo_stream.ladder import Ladder
 from genmo_stream.seen import Admit, Seen, SeenPerson, SourceKind
+from genmo_stream.turns import Turns
 
 FrameTap = Callable[[Frame], None]
 """Called with every frame that is used, in the 2D stage's thread (the bench reads barcodes)."""
 
+HALF_SPACING_US = 1.5e6 / TICK_HZ  # on the rung half, a frame this much later is the next one
+LATE_S = 0.5 / TICK_HZ  # who was kept waiting for longer would have been on time on an idle machine
+
 
 class Eye:
-    """A SeenSource that looks at a publisher's video, in a thread of its own."""
+    """A SeenSource that looks at a publisher's video when it is its turn."""
 
     def __init__(
         self,
         source: FrameSource,
         make_stage: Callable[[], KeypointStage],
-        name: str,
+        turns: Turns,
+        ladder: Ladder,
         tap: FrameTap | None = None,
     ) -> None:
         """Opens it; the 2D stage is made when the first frame is asked for.
 
         Args:
             source: the pictures.
-            make_stage: makes the 2D stage; called in the eye's thread.
-            name: of the stream, for the thread.
+            make_stage: makes the 2D stage; called in a thread.
+            turns: at the 2D workers.
+            ladder: says whether every tick's picture is looked at, or one of every two; hears
+                who was kept waiting.
             tap: sees every frame that is used.
         """
         self._source = source
         self._make_stage = make_stage
+        self._seat = turns.seat()
+        self._ladder = ladder
         self._tap = tap
-        self._thread = ThreadPoolExecutor(1, f"{name} 2D")
-        self._stage: Future[KeypointStage] | None = None
+        self._stage: asyncio.Task[KeypointStage] | None = None
+        self._look: asyncio.Future[tuple[Frame, tuple[SeenPerson, ...]]] | None = None
+        self._passed = 0  # pictures that weren't looked at: left out on half, or overtaken here
+        self._used_us: int | None = None  # capture time of the last frame used
+        self._returned = time.perf_counter()
 
     @property
     def kind(self) -> SourceKind:
@@ -48,7 +64,7 @@ class Eye:
 
     @property
     def dropped(self) -> int:
-        return self._source.dropped
+        return self._source.dropped + self._passed
 
     @property
     def fps_in(self) -> float:
@@ -59,44 +75,66 @@ class Eye:
         return self._source.last_media_monotonic
 
     async def next(self, admit: Admit) -> Seen:
+        asked = time.perf_counter()
+        held_up = asked - self._returned > LATE_S  # what comes behind us can't keep up
         if self._stage is None:
-            self._stage = self._thread.submit(self._make_stage)
-        stage = await asyncio.wrap_future(self._stage)
+            self._stage = asyncio.create_task(asyncio.to_thread(self._make_stage))
+        stage = await asyncio.shield(self._stage)
         while True:
-            frame = await self._source.next()
-            tick = admit(frame.t_capture_us, frame.clock)
-            if tick is None:
+            picture = await self._source.next()
+            if not self._is_due(picture):
+                self._passed += 1
                 continue
-            started = time.perf_counter()
-            loop = asyncio.get_running_loop()
-            people = await loop.run_in_executor(self._thread, self._look, stage, frame)
+            wanted = time.perf_counter()
+            async with self._seat.turn():
+                waited = time.perf_counter() - wanted > LATE_S
+                newer = self._source.newest()
+                if newer is not None:
+                    self._passed += 1
+                    picture = newer
+                tick = admit(picture.t_capture_us, picture.clock)
+                if tick is None:
+                    continue
+                self._used_us = picture.t_capture_us
+                started = time.perf_counter()
+                self._look = self._seat.run(partial(self._see, stage, picture))
+                frame, people = await asyncio.shield(self._look)
+                self._seat.weight = max(1, len(people))
+            self._ladder.note(late=held_up or waited)
+            self._returned = time.perf_counter()
             height, width = frame.image.shape[:2]
             return Seen(
                 number=frame.number,
                 t_capture_us=frame.t_capture_us,
                 decode_ms=frame.decode_ms,
-                keypoints_ms=(time.perf_counter() - started) * 1e3,
+                keypoints_ms=(self._returned - started) * 1e3,
                 image_size=(width, height),
                 tick=tick,
                 people=people,
             )
 
     async def release(self) -> None:
-        if self._stage is not None:
-            stage = self._stage
-            self._thread.submit(_close_made, stage)
-        await asyncio.to_thread(self._thread.shutdown)
+        if self._stage is None:
+            return
+        with suppress(Exception):  # said where it was awaited
+            stage = await self._stage
+            if self._look is not None:
+                await asyncio.wait([self._look])
+            await asyncio.to_thread(stage.close)
 
     async def close(self) -> None:
         await self._source.close()
 
-    def _look(self, stage: KeypointStage, frame: Frame) -> tuple[SeenPerson, ...]:
+    def _is_due(self, picture: Picture) -> bool:
+        """Whether the rung lets this picture be looked at."""
+        if self._ladder.rung == "full" or self._used_us is None:
+            return True
+        since_us = picture.t_capture_us - self._used_us
+        return since_us < 0 or since_us >= HALF_SPACING_US  # below 0 the clock was set anew
+
+    def _see(self, stage: KeypointStage, picture: Picture) -> tuple[Frame, tuple[SeenPerson, ...]]:
+        """In a worker's thread."""
+        frame = self._source.develop(picture)
         if self._tap is not None:
             self._tap(frame)
-        return stage.look(frame.image, frame.t_capture_us)
-
-
-def _close_made(stage: Future[KeypointStage]) -> None:
-    """Closes a stage after what it still works on; one that couldn't be made has nothing open."""
-    if stage.exception() is None:
-        stage.result().close()
+        return frame, stage.look(frame.image, frame.t_capture_us)

@@ -18,7 +18,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from aioice import Candidate
@@ -152,7 +151,6 @@ class FrameSource:
         self._timeline = CaptureTimeline()
         self._assembler = FrameAssembler(codecs, self._timeline, self._decode, _now_us)
         self._decoder = DecoderThread(self._show, self._assembler.ask_keyframe)
-        self._painter = ThreadPoolExecutor(1, "to RGB")
         self._arrivals: deque[float] = deque(maxlen=256)
         self._lock = threading.Lock()  # of the next two, which the decoder's thread changes
         self._newest: Picture | None = None
@@ -208,20 +206,38 @@ class FrameSource:
         """Packets, encoded and decoded frames held, all queues together."""
         return self._assembler.waiting + self._decoder.queued + (self._newest is not None)
 
-    async def next(self) -> Frame:
-        """The newest frame not handed out yet; waits for one.
+    async def next(self) -> Picture:
+        """The newest picture not handed out yet; waits for one.
 
         Raises:
             SourceEnded: the publisher is gone.
         """
         while self._ended is None:
             self._change.clear()
-            with self._lock:
-                picture, self._newest = self._newest, None
+            picture = self.newest()
             if picture is not None:
-                return await self._loop.run_in_executor(self._painter, self._paint, picture)
+                return picture
             await self._change.wait()
         raise SourceEnded(self._ended)
+
+    def newest(self) -> Picture | None:
+        """The newest picture not handed out yet, if there is one."""
+        with self._lock:
+            picture, self._newest = self._newest, None
+        return picture
+
+    def develop(self, picture: Picture) -> Frame:
+        """A picture in upright RGB; takes a millisecond, in any thread, one at a time."""
+        started = time.perf_counter()
+        image = to_rgb(picture.frame, self._config.max_side)
+        self.decode_ms = picture.decode_ms + (time.perf_counter() - started) * 1e3
+        return Frame(
+            image=image,
+            number=picture.encoded.number,
+            t_capture_us=picture.t_capture_us,
+            clock=picture.clock,
+            decode_ms=self.decode_ms,
+        )
 
     async def add_candidates(self, candidates: Iterable[Candidate]) -> None:
         """Takes further ICE candidates of the publisher."""
@@ -266,19 +282,6 @@ class FrameSource:
             self._newest = picture
         self._loop.call_soon_threadsafe(self._change.set)
 
-    def _paint(self, picture: Picture) -> Frame:
-        """Picture → Frame, in the painter's thread."""
-        started = time.perf_counter()
-        image = to_rgb(picture.frame, self._config.max_side)
-        self.decode_ms = picture.decode_ms + (time.perf_counter() - started) * 1e3
-        return Frame(
-            image=image,
-            number=picture.encoded.number,
-            t_capture_us=picture.encoded.t_capture_us,
-            clock=picture.encoded.clock,
-            decode_ms=self.decode_ms,
-        )
-
     def _end(self, reason: str) -> None:
         if self._ended is None:
             self._ended = reason
@@ -301,7 +304,6 @@ class FrameSource:
             logger.info("publisher ended: %s", self._ended)
             await self._connection.close()
             await asyncio.to_thread(self._decoder.close)
-            self._painter.shutdown(wait=False)
             self._newest = None
 
     def _end_if_silent(self) -> None:

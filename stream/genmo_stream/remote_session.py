@@ -15,7 +15,7 @@ from genmo_stream.hub import unix_us
 from genmo_stream.problem import Problem, problem_response
 from genmo_stream.publishers import TAKEN_OVER, Publishers
 from genmo_stream.remote import CLOSE_ENDED, CLOSE_SILENT, REMOTE_CONFIG, RemoteConfig, RemoteSource
-from genmo_stream.seen import SeenSource
+from genmo_stream.seen import SeenSource, SourceKind
 from genmo_stream.whip import Authorize, PublishOptions, publish_options, valid_stream_name
 from genmo_stream.window import CLOSE_POLICY, Closing
 from genmo_stream.wire import Bye, ErrorMessage, Pong, Profile, Space, WireError, encode_control
@@ -34,8 +34,8 @@ TIME_ERROR_EVERY_S = 1.0  # frames whose time doesn't fit are dropped and told o
 class RemoteHost(Protocol):
     """Where streams live."""
 
-    def check_capacity(self, name: str) -> None:
-        """Says whether a publisher of this stream has room; raises ServerFull."""
+    def check_capacity(self, name: str, kind: SourceKind) -> None:
+        """Says whether a publisher of this stream and kind has room; raises ServerFull."""
 
     @property
     def server(self) -> str:
@@ -85,7 +85,7 @@ class KeypointsEndpoint:
             options = publish_options(websocket.query_params)
             subprotocol = _subprotocol(websocket.scope["subprotocols"])
             self._publishers.check_free(name, identity)
-            self._host.check_capacity(name)
+            self._host.check_capacity(name, source.kind)
             self._host.publish_seen(name, source, options)
         except ServerFull as full:
             retry = {"Retry-After": str(full.retry_after_s)}

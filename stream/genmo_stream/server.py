@@ -6,14 +6,19 @@ import signal
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 import uvicorn
 
 from genmo_rt.device import device_figures, resolve_device
+from genmo_rt.engine.engine import Engine
 from genmo_rt.engine.folding import live_precision
 from genmo_rt.estimate import Estimator
 from genmo_rt.smpl import load_body
+from genmo_stream.admission import NAMES, Admission
 from genmo_stream.app import create_app
+from genmo_stream.calibration import TOGETHER, measure
+from genmo_stream.capacity import Costs, capacity_of
 from genmo_stream.config import ServerConfig
 from genmo_stream.errors import AddressTaken, ConfigError
 from genmo_stream.eye import FrameTap
@@ -23,6 +28,7 @@ from genmo_stream.memory import settle, share_arenas
 from genmo_stream.page import WEB_ROOT
 from genmo_stream.sockets import ViewerSocket
 from genmo_stream.streams import Streams
+from genmo_stream.turns import usable_cores
 
 MAX_WS_MESSAGE = 1 << 20  # bytes; what is over a route's own limit is answered with an error
 FAREWELL_S = 0.2  # viewers have this long to be told bye before sockets close
@@ -56,21 +62,49 @@ def make_streams(config: ServerConfig, *, tap: FrameTap | None = None) -> Stream
         FileFormatError: the body or the checkpoint can't be read.
     """
     share_arenas()
+    estimator = load_estimator(config)
+    admission = Admission(
+        capacity_of(frame_costs(config, estimator), usable_cores()),
+        config.max_streams,
+        config.max_keypoint_streams,
+    )
+    places = (config.max_persons + PLACES_KEPT) * sum(admission.limit(kind) for kind in NAMES)
+    engine = Engine(estimator.checkpoint.model, slots=places, precision=estimator.engine.precision)
+    return Streams(
+        Estimator(estimator.checkpoint, estimator.body, engine),
+        lambda: make_stage(config),
+        admission=admission,
+        max_persons=config.max_persons,
+        tap=tap,
+    )
+
+
+def load_estimator(config: ServerConfig) -> Estimator:
+    """Body and model as the config says, with room for a measurement."""
     device = resolve_device(config.device, config.gpu)
-    estimator = Estimator.load(
+    return Estimator.load(
         config.checkpoint,
         device=device,
         body=load_body(config.body),
-        streams=(config.max_persons + PLACES_KEPT) * config.max_streams,
+        streams=TOGETHER,
         precision=live_precision(device),
     )
 
-    def make_stage() -> KeypointStage:
-        return PeopleStage(config.keypoints, limit=config.max_persons)
 
-    return Streams(
-        estimator, make_stage, max_live=config.max_streams, max_persons=config.max_persons, tap=tap
-    )
+def make_stage(config: ServerConfig) -> KeypointStage:
+    """A 2D stage as the config says."""
+    return PeopleStage(config.keypoints, limit=config.max_persons)
+
+
+def frame_costs(config: ServerConfig, estimator: Estimator) -> Costs:
+    """What a frame costs here; measured once in a process for each device, model and 2D model."""
+    key = (str(estimator.engine.device), config.checkpoint, config.keypoints)
+    if key not in _costs:
+        _costs[key] = measure(estimator, lambda: make_stage(config))
+    return _costs[key]
+
+
+_costs: dict[tuple[str, Path | None, str], Costs] = {}
 
 
 def listen(config: ServerConfig) -> socket.socket:
@@ -151,6 +185,7 @@ def serve(config: ServerConfig, say: Callable[[str], None]) -> None:
     say(f"  device  {device_figures(str(engine.device))}, {engine.precision} weights")
     say(f"  model   {estimator.checkpoint.note}, 2D {config.keypoints}")
     say(f"  body    {estimator.body.name}")
+    say(f"  carries {streams.admission}")
     for sink in config.all_sinks():
         say(f"  {sink.kind:<7} {sink.to}")
     if not WEB_ROOT.is_dir():

@@ -19,6 +19,7 @@ from genmo_stream.frame import CaptureClock
 from genmo_stream.hub import Hub
 from genmo_stream.ingest import FrameSource, SourceEnded
 from genmo_stream.keypoints import KeypointStage
+from genmo_stream.ladder import Ladder, Rung
 from genmo_stream.ledger import Ledger, Rate
 from genmo_stream.listener import SightedPerson, Sighting, Solved
 from genmo_stream.memory import trim
@@ -27,6 +28,7 @@ from genmo_stream.seen import Seen, SeenSource, SourceKind
 from genmo_stream.solvers import Followed, Solver, Solvers, steps
 from genmo_stream.subjects import Subjects
 from genmo_stream.tracking import MAX_PERSONS, PersonState, PersonTracker
+from genmo_stream.turns import Turns
 from genmo_stream.whip import PublishOptions
 from genmo_stream.wire import (
     ErrorMessage,
@@ -67,6 +69,8 @@ class Stream:
         *,
         max_persons: int = MAX_PERSONS,
         mind: Mind | None = None,
+        turns: Turns | None = None,
+        ladder: Ladder | None = None,
         tap: FrameTap | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -76,10 +80,13 @@ class Stream:
             name: as in its URLs.
             hub: its viewers.
             estimator: weights and body.
-            make_stage: makes a 2D stage for each publisher; called in that stage's thread.
+            make_stage: makes a 2D stage for each publisher; called in a thread.
             max_persons: in the picture at once; more aren't followed.
             mind: runs the estimators, those of the server's other streams with them; None: one
                 of its own.
+            turns: at the 2D workers, which the server's other streams use too; None: workers of
+                its own.
+            ladder: how much of the video is looked at; None: all that fits.
             tap: sees every frame that is used.
             clock: seconds, steady; the same that sources use.
         """
@@ -90,6 +97,8 @@ class Stream:
         self._solvers = Solvers(estimator)
         self._make_stage = make_stage
         self._mind = mind or Mind()
+        self._turns = turns or Turns()
+        self._ladder = ladder or Ladder()
         self._tap = tap
         self._now = clock
         self._clock = TickClock()
@@ -112,6 +121,13 @@ class Stream:
     def source(self) -> SourceKind | None:
         """What the publisher sends; None without one."""
         return self._source.kind if self._source else None
+
+    @property
+    def rung(self) -> Rung | None:
+        """How much of what the publisher sends is used; None without one."""
+        if self.source is None:
+            return None
+        return self._ladder.rung if self.source == "video" else "full"
 
     @property
     def persons(self) -> int:
@@ -160,7 +176,8 @@ class Stream:
 
     def start(self, source: FrameSource, options: PublishOptions) -> None:
         """Takes a publisher's video; the publisher before it is ended first."""
-        self.watch(Eye(source, self._make_stage, self.name, self._tap), options)
+        eye = Eye(source, self._make_stage, self._turns, self._ladder, self._tap)
+        self.watch(eye, options)
 
     def watch(self, source: SeenSource, options: PublishOptions) -> None:
         """Takes a publisher's frames, seen; the publisher before it is ended first."""
@@ -189,7 +206,8 @@ class Stream:
         self.hub.set_state(replace(state, fps_in=self.fps_in))
         total = self.ledger.percentiles().get("total")
         latency = LatencyMs(total.p50, total.p95) if total else LatencyMs(0.0, 0.0)
-        self.hub.set_stats(Stats(self.fps_in, self.fps_out, self.dropped, latency, self.source))
+        stats = Stats(self.fps_in, self.fps_out, self.dropped, latency, self.source, self.rung)
+        self.hub.set_stats(stats)
 
     async def _run(self, source: SeenSource, options: PublishOptions) -> None:
         try:

@@ -8,19 +8,21 @@ from typing import TypeVar
 
 from genmo_rt.clock import KEEP_S
 from genmo_rt.estimate import Estimator
+from genmo_stream.admission import RETRY_AFTER_S, Admission, Live
 from genmo_stream.errors import ServerFull
 from genmo_stream.eye import FrameTap
 from genmo_stream.hub import Hub
 from genmo_stream.ingest import FrameSource
 from genmo_stream.keypoints import KeypointStage
+from genmo_stream.ladder import Ladder
 from genmo_stream.listener import StreamListener
 from genmo_stream.mind import Mind
-from genmo_stream.seen import SeenSource
+from genmo_stream.seen import SeenSource, SourceKind
 from genmo_stream.stream import Stream
 from genmo_stream.tracking import MAX_PERSONS
+from genmo_stream.turns import Turns
 from genmo_stream.whip import PublishOptions
 
-RETRY_AFTER_S = 5
 REPORT_PERIOD_S = 1.0
 MAX_KNOWN = 256  # names kept at once, waiting ones included: a viewer may ask for any name
 
@@ -36,13 +38,15 @@ class Streams:
         estimator: Estimator,
         make_stage: Callable[[], KeypointStage],
         *,
-        max_live: int,
+        admission: Admission,
         max_persons: int = MAX_PERSONS,
         tap: FrameTap | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.estimator = estimator
-        self.max_live = max_live
+        self.admission = admission
+        self.turns = Turns()
+        self.ladder = Ladder(admission.capacity.full, clock)
         self._max_persons = max_persons
         self._make_stage = make_stage
         self._mind = Mind()
@@ -76,29 +80,38 @@ class Streams:
             )
         return self._open(name)
 
-    def check_capacity(self, name: str) -> None:
-        """Whether a publisher may start on this name.
+    def live(self, without: str | None = None) -> Live:
+        """Who publishes now, but for the stream of one name."""
+        kinds = [stream.source for stream in self if stream.name != without]
+        return Live(kinds.count("video"), kinds.count("keypoints"))
+
+    def free(self, kind: SourceKind) -> int:
+        """How many more streams of a kind may come now."""
+        if self.ladder.refusing and self.admission.is_measured(kind):
+            return 0
+        return self.admission.free(kind, self.live())
+
+    def check_capacity(self, name: str, kind: SourceKind = "video") -> None:
+        """Whether a publisher of this kind may start on this name.
 
         Raises:
-            ServerFull: max_live other streams are live, or a take is played under this name.
+            ServerFull: there is no room beside the other streams, or a take is played under this
+                name.
         """
         known = self.get(name)
         if known is not None and not known.takes_publishers:
             raise ServerFull(
                 f"'{name}' plays a take; publish under another name", retry_after_s=RETRY_AFTER_S
             )
-        others = sum(stream.live for stream in self if stream.name != name)
-        if others >= self.max_live:
-            raise ServerFull(
-                f"{others} streams are live and this server takes {self.max_live}; "
-                "try again when one ends, or raise max_streams",
-                retry_after_s=RETRY_AFTER_S,
-            )
+        others = self.live(without=name)
+        known_live = known is not None and known.live
+        overloaded = self.ladder.refusing and not known_live  # who takes over adds nothing
+        self.admission.check(kind, others, overloaded=overloaded)
         slots = self.estimator.engine.figures.slots
         taken = sum(max(1, stream.places) for stream in self if stream.live and stream.name != name)
         if taken >= slots:
             raise ServerFull(
-                f"the model's {slots} places are taken by the people of {others} live streams; "
+                f"the model's {slots} places are taken by the people of live streams; "
                 "try again when one ends, or raise max_streams",
                 retry_after_s=RETRY_AFTER_S,
             )
@@ -112,6 +125,7 @@ class Streams:
     def publish(self, name: str, source: FrameSource, options: PublishOptions) -> None:
         """Feeds a publisher's frames to its stream; an earlier publisher of it is ended."""
         self._make_room(name)
+        self.ladder.expect(self.live(without=name).video + 1)
         self._open(name).start(source, options)
 
     def publish_seen(self, name: str, source: SeenSource, options: PublishOptions) -> None:
@@ -141,6 +155,8 @@ class Streams:
                 self._make_stage,
                 max_persons=self._max_persons,
                 mind=self._mind,
+                turns=self.turns,
+                ladder=self.ladder,
                 tap=self._tap,
                 clock=self._clock,
             )
@@ -150,9 +166,14 @@ class Streams:
 
     async def tend(self) -> None:
         """Runs for the server's life: reports once a second and forgets what is over."""
+        busy_s, at = self.turns.busy_s, self._clock()
         while True:
             await asyncio.sleep(REPORT_PERIOD_S)
             self.tidy()
+            now_busy_s, now = self.turns.busy_s, self._clock()
+            busy = (now_busy_s - busy_s) / ((now - at) * self.turns.workers)
+            self.ladder.climb(self.live().video, busy)
+            busy_s, at = now_busy_s, now
 
     def tidy(self) -> None:
         """Reports how every stream goes and lets go of what nobody can come back to."""
@@ -172,4 +193,5 @@ class Streams:
         """Ends every stream and waits for it."""
         await asyncio.gather(*(stream.close() for stream in self))
         await asyncio.to_thread(self._mind.close)
+        self.turns.close()
         self._streams.clear()

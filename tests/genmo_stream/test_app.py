@@ -31,7 +31,11 @@ def problem(response: httpx.Response) -> str:
 def test_health_and_readiness(http: httpx.Client) -> None:
     assert http.get("/healthz").json() == {"status": "ok"}
     ready = http.get("/readyz")
-    assert (ready.status_code, ready.json()["free"]) == (200, 4)
+    capacity = ready.json()["capacity"]
+    assert ready.status_code == 200
+    assert ready.json()["free"] == capacity["streams_free"] == capacity["streams"] > 0
+    assert capacity["keypoint_streams_free"] == capacity["keypoint_streams"] > 0
+    assert capacity["streams_full_rung"] <= capacity["streams"]
 
 
 def test_the_page_is_served(http: httpx.Client) -> None:

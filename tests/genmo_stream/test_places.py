@@ -17,6 +17,7 @@ from genmo_rt.model import Model, ModelConfig
 from genmo_rt.motion import MOTION_WIDTH, MotionStats
 from genmo_rt.smpl import load_body
 from genmo_stream import metrics
+from genmo_stream.admission import Admission
 from genmo_stream.errors import ServerFull
 from genmo_stream.ingest import FrameSource
 from genmo_stream.metrics import StreamCollector, render
@@ -114,7 +115,7 @@ def test_a_turned_phone_and_other_options_are_another_camera() -> None:
 
 def test_a_publisher_for_whom_the_engine_has_no_place_is_told_to_come_back() -> None:
     async def main() -> None:
-        streams = Streams(make_estimator(slots=1), Eye, max_live=3)
+        streams = Streams(make_estimator(slots=1), Eye, admission=Admission.to(3))
         camera = Camera()
         streams.publish("one", cast(FrameSource, camera), PublishOptions())
         streams.check_capacity("one")
@@ -139,7 +140,9 @@ def test_a_publisher_for_whom_the_engine_has_no_place_is_told_to_come_back() -> 
 def test_a_stream_that_ended_keeps_no_place_for_ever_though_viewers_stay() -> None:
     async def main() -> None:
         seconds = 0.0
-        streams = Streams(make_estimator(slots=2), Eye, max_live=1, clock=lambda: seconds)
+        streams = Streams(
+            make_estimator(slots=2), Eye, admission=Admission.to(1), clock=lambda: seconds
+        )
         camera = Camera()
         streams.publish("one", cast(FrameSource, camera), PublishOptions())
         camera.shoot(0.0)

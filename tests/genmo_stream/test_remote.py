@@ -26,7 +26,7 @@ from genmo_stream.problem import Problem
 from genmo_stream.publishers import Publishers
 from genmo_stream.remote import RemoteConfig, RemoteSource
 from genmo_stream.remote_session import KeypointsEndpoint
-from genmo_stream.seen import Seen, SeenSource
+from genmo_stream.seen import Seen, SeenSource, SourceKind
 from genmo_stream.server import MAX_WS_MESSAGE
 from genmo_stream.sockets import ViewerSocket
 from genmo_stream.whip import PublishOptions
@@ -61,7 +61,7 @@ class Host:
         self.ended: list[str] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def check_capacity(self, name: str) -> None:
+    def check_capacity(self, name: str, kind: SourceKind) -> None:
         """Says no when it is full."""
         if self.full:
             raise ServerFull("4 streams are live", retry_after_s=5)

@@ -17,6 +17,7 @@ from genmo_rt.errors import FileFormatError, InputError
 from genmo_rt.estimate import Estimator
 from genmo_rt.formats.npz import read_npz
 from genmo_rt.rotation import angle_between, axis_angle_to_rotmat, quat_xyzw_to_rotmat
+from genmo_stream.admission import Admission
 from genmo_stream.errors import NoRoom, TakeBusy, TakeError, UnknownTake
 from genmo_stream.frame import Frame
 from genmo_stream.hub import Hub
@@ -177,7 +178,7 @@ def test_no_frame_of_video_is_on_the_disk(tmp_path: Path, estimator: Estimator) 
     camera = NoiseCamera(30)
 
     async def main() -> TakeInfo:
-        streams = Streams(estimator, WalkerStage, max_live=1)
+        streams = Streams(estimator, WalkerStage, admission=Admission.to(1))
         streams.listen(takes)
         info = takes.start(streams.open("camera").hub)
         streams.publish("camera", cast(FrameSource, camera), PublishOptions())

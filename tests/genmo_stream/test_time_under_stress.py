@@ -23,6 +23,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from genmo_rt.clock import TickClock
 from genmo_rt.estimate import Estimator
+from genmo_stream.admission import Admission
 from genmo_stream.keypoints import KeypointStage
 from genmo_stream.publishers import Publishers
 from genmo_stream.remote_session import KeypointsEndpoint
@@ -158,7 +159,7 @@ class WalkServer:
 
     def __init__(self) -> None:
         self.now_us = SERVER_US
-        streams = Streams(Estimator.load(streams=2), _no_stage, max_live=2)
+        streams = Streams(Estimator.load(streams=2), _no_stage, admission=Admission.to(2))
         endpoint = KeypointsEndpoint(
             streams, Publishers(), lambda *_: None, clock_us=lambda: self.now_us
         )

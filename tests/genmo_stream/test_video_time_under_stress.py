@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from genmo_rt.estimate import Estimator
 from genmo_stream import barcode
+from genmo_stream.admission import Admission
 from genmo_stream.ingest import FrameSource, IngestConfig
 from genmo_stream.listener import Note
 from genmo_stream.publish import SendOptions, beat_length, make_encoder, publish_shots
@@ -94,7 +95,7 @@ class Theatre(Host):
         super().__init__()
         self.poses: list[PoseMessage] = []
         self.states: list[StreamState] = []
-        self.streams = Streams(Estimator.load(streams=2), lambda: stage, max_live=1)
+        self.streams = Streams(Estimator.load(streams=2), lambda: stage, admission=Admission.to(1))
         self.streams.listen(self)
 
     def hear(self, stream: str, note: Note) -> None:

@@ -254,6 +254,7 @@ class Stats:
         dropped: frames that became no pose, plus poses dropped for the viewer.
         latency_ms: of the last poses.
         source: what the publisher sends; None without one, and then it isn't sent.
+        rung: "full": every tick's frame is looked at; "half": one of every two. As `source`.
     """
 
     fps_in: float
@@ -261,6 +262,7 @@ class Stats:
     dropped: int
     latency_ms: LatencyMs
     source: Literal["video", "keypoints"] | None = None
+    rung: Literal["full", "half"] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,211 @@
+"""Measures what a frame costs on this machine: a made-up person through every stage.
+
+Processor time, not time by the clock: what else runs on the machine should not count. Medians,
+because first calls are slow.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+from statistics import median
+from typing import ParamSpec
+
+import av
+import cv2
+import numpy as np
+from aiortc.rtp import RtpPacket
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+
+from genmo_rt.camera import Intrinsics
+from genmo_rt.clock import TICK_HZ, Tick
+from genmo_rt.conditions import from_keypoints
+from genmo_rt.errors import GenmoError
+from genmo_rt.estimate import Estimator, advance_together
+from genmo_rt.keypoints import Keypoints
+from genmo_stream.assembler import EncodedFrame, FrameAssembler
+from genmo_stream.capacity import Costs
+from genmo_stream.capture import CaptureTimeline
+from genmo_stream.decoder import create_decoder, to_rgb
+from genmo_stream.keypoints import KeypointStage
+from genmo_stream.seen import Seen, SeenPerson
+from genmo_stream.solvers import Followed, Solvers, steps
+from genmo_stream.tracking import PersonTracker
+from genmo_stream.wire import PoseMessage, PosePerson, Space, encode_pose
+
+PICTURE = Path(__file__).parent / "models" / "somebody.jpg"  # scripts/draw_somebody.py made it
+TOGETHER = 4  # streams in one batch of the model, as on a busy machine
+REPEATS = 12  # of every stage
+BIT_RATE = 1_500_000
+PACKET_BYTES, PAYLOAD_TYPE = 1200, 96
+MAX_SIDE = 4096
+ASSEMBLY_SHARE = 6.0  # what a frame's packets cost on their way in, over their assembly alone
+
+Image = NDArray[np.uint8]
+P = ParamSpec("P")
+
+
+def measure(estimator: Estimator, make_stage: Callable[[], KeypointStage]) -> Costs:
+    """Costs of a frame; blocks for about half a second of processor time.
+
+    Args:
+        estimator: with TOGETHER free places.
+        make_stage: makes the 2D stage.
+    Raises:
+        GenmoError: the picture can't be read, or the 2D stage sees nobody in it.
+    """
+    picture = _picture()
+    frames = _encoded(picture)
+    pictures, decode = _decoding(frames)
+    person, look = _looking(pictures[0], make_stage)
+    whole, masked = _posing(estimator, person, missed=0), _posing(estimator, person, missed=1)
+    model = _model(estimator, person.keypoints)
+    return Costs(
+        packets=_assembling(frames) * ASSEMBLY_SHARE,
+        decode=decode,
+        look=look,
+        model=model,
+        pose=max(whole - model, 0.0),
+        masked=max(masked - whole, 0.0),
+    )
+
+
+def _picture() -> Image:
+    image = cv2.imread(str(PICTURE))
+    if image is None:
+        raise GenmoError(f"{PICTURE} can't be read; install genmo-rt again")
+    return np.ascontiguousarray(image[..., ::-1], np.uint8)
+
+
+def _encoded(picture: Image) -> list[bytes]:
+    """The picture, moving, as a camera would send it."""
+    encoder = av.CodecContext.create("libvpx", "w")
+    assert isinstance(encoder, VideoCodecContext)
+    encoder.height, encoder.width = picture.shape[:2]
+    encoder.pix_fmt = "yuv420p"
+    encoder.time_base = Fraction(1, TICK_HZ)
+    encoder.bit_rate = BIT_RATE
+    encoder.gop_size = 3000
+    encoder.thread_count = 1
+    encoder.options = {"deadline": "realtime", "cpu-used": "16", "lag-in-frames": "0"}
+    encoded = []
+    for index in range(REPEATS):
+        frame = VideoFrame.from_ndarray(np.roll(picture, 4 * index, axis=1), format="rgb24")
+        frame.pts, frame.time_base = index, encoder.time_base
+        encoded.append(b"".join(bytes(packet) for packet in encoder.encode(frame)))
+    return encoded
+
+
+def _decoding(frames: Sequence[bytes]) -> tuple[list[VideoFrame], float]:
+    """The pictures, and what one costs."""
+    decoder = create_decoder("VP8")
+    pictures: list[VideoFrame] = []
+    took = [_timed(_decode, decoder, data, pictures) for data in frames]
+    return pictures, median(took)
+
+
+def _decode(decoder: VideoCodecContext, data: bytes, pictures: list[VideoFrame]) -> None:
+    pictures.extend(decoder.decode(av.Packet(data)))
+
+
+def _assembling(frames: Sequence[bytes]) -> float:
+    """What reading one frame's RTP packets and putting them together costs."""
+    whole: list[EncodedFrame] = []
+    timeline = CaptureTimeline()
+    assembler = FrameAssembler({PAYLOAD_TYPE: "VP8"}, timeline, whole.append, lambda: 0)
+    sequence = 0
+    took = []
+    for index, data in enumerate(frames):
+        parts = [data[at : at + PACKET_BYTES] for at in range(0, len(data), PACKET_BYTES)]
+        packets = []
+        for part in parts:
+            packet = RtpPacket(PAYLOAD_TYPE, sequence_number=sequence, timestamp=3000 * index)
+            packet.marker, packet.payload = int(part is parts[-1]), part
+            packets.append(packet.serialize())
+            sequence += 1
+        took.append(_timed(_assemble, assembler, packets))
+    assert len(whole) == len(frames), "every frame is whole"
+    return median(took)
+
+
+def _assemble(assembler: FrameAssembler, packets: Sequence[bytes]) -> None:
+    for data in packets:
+        packet = RtpPacket.parse(data)
+        setattr(packet, "_data", packet.payload)  # noqa: B010  as aiortc's receiver does
+        assembler.add(packet)
+
+
+def _looking(
+    picture: VideoFrame, make_stage: Callable[[], KeypointStage]
+) -> tuple[SeenPerson, float]:
+    """Somebody seen, and what seeing them costs."""
+    stage = make_stage()
+    people: tuple[SeenPerson, ...] = ()
+    took = []
+
+    def look(t_us: int) -> None:
+        nonlocal people
+        people = stage.look(to_rgb(picture, MAX_SIDE), t_us)
+
+    try:
+        for index in range(REPEATS):
+            took.append(_timed(look, index * 1_000_000 // TICK_HZ))
+    finally:
+        stage.close()
+    if not people:
+        raise GenmoError(f"the 2D stage sees nobody in {PICTURE}; install genmo-rt again")
+    return people[0], median(took)
+
+
+def _posing(estimator: Estimator, person: SeenPerson, *, missed: int) -> float:
+    """What a pose costs where several streams come together, so many ticks late."""
+    followers = [(PersonTracker(1), Solvers(estimator)) for _ in range(TOGETHER)]
+    took = []
+    for turn in range(REPEATS):
+        index = turn * (1 + missed)
+        first = turn == 0
+        tick = Tick(index, index / TICK_HZ, 0 if first else missed, restart=first, reset=first)
+        took.append(_timed(_pose, followers, person, tick) / TOGETHER)
+    for _, solvers in followers:
+        solvers.forget()
+    return median(took)
+
+
+def _pose(
+    followers: Sequence[tuple[PersonTracker, Solvers]], person: SeenPerson, tick: Tick
+) -> None:
+    """One frame of each stream, from its landmarks to bytes."""
+    frames, asked = [], []
+    for tracker, solvers in followers:
+        seen = Seen(tick.index, 0, 0.0, 0.0, person.keypoints.image_size, tick, (person,))
+        frame = Followed(seen, tracker.update(seen.people, tick.t))
+        asked += steps(solvers.of(frame), frame)
+        solvers.due(frame)
+        frames.append(frame)
+    for frame, poses in zip(frames, advance_together(asked), strict=True):
+        (there,) = frame.persons
+        on_wire = PosePerson.from_pose(there.person, there.state, poses[-1][0], there.keypoints)
+        encode_pose(PoseMessage(tick.index, 0, (on_wire,)), Space.SMPL)
+
+
+def _model(estimator: Estimator, keypoints: Keypoints) -> float:
+    """One stream's share of a batch of the model alone."""
+    engine = estimator.engine
+    conditions = from_keypoints(keypoints, Intrinsics.default(*keypoints.image_size), None)
+    slots = [engine.open() for _ in range(TOGETHER)]
+    try:
+        batch = [conditions] * TOGETHER
+        took = [_timed(engine.step_together, slots, batch) for _ in range(REPEATS)]
+    finally:
+        for slot in slots:
+            slot.close()
+    return median(took) / TOGETHER
+
+
+def _timed(work: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> float:
+    """Processor time of all the process's threads for some work, milliseconds."""
+    started = time.process_time()
+    work(*args, **kwargs)
+    return 1e3 * (time.process_time() - started)
