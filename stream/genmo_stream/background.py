@@ -98,7 +98,8 @@ class Background:
             self._restart()
         self._pictures += 1
         reference = self._reference
-        if reference is not None and not self._moving and self._pictures % REST_EVERY:
+        rests = self._sure > 0 and not self._moving
+        if reference is not None and rests and self._pictures % REST_EVERY:
             return self._said(self._sure)
         grey = _small_grey(image, factor)
         boxes = [_box(landmarks / factor) for landmarks in people]

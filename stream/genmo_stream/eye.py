@@ -6,7 +6,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
+from genmo_rt.camera_motion import CameraMotion
 from genmo_rt.clock import TICK_HZ
+from genmo_stream.camera_watch import CameraWatch
 from genmo_stream.decoder import Picture
 from genmo_stream.frame import Frame
 from genmo_stream.ingest import FrameSource
@@ -32,6 +34,7 @@ class Eye:
         turns: Turns,
         ladder: Ladder,
         tap: FrameTap | None = None,
+        fov: float | None = None,
     ) -> None:
         """Opens it; the 2D stage is made when the first frame is asked for.
 
@@ -42,14 +45,16 @@ class Eye:
             ladder: says whether every tick's picture is looked at, or one of every two; hears
                 who was kept waiting.
             tap: sees every frame that is used.
+            fov: of the camera, degrees along the longer side; None where it isn't known.
         """
         self._source = source
         self._make_stage = make_stage
         self._seat = turns.seat()
         self._ladder = ladder
         self._tap = tap
+        self._camera = CameraWatch(fov, source.sensors)
         self._stage: asyncio.Task[KeypointStage] | None = None
-        self._look: asyncio.Future[tuple[Frame, tuple[SeenPerson, ...]]] | None = None
+        self._look: asyncio.Future[_Look] | None = None
         self._passed = 0  # pictures that weren't looked at: left out on half, or overtaken here
         self._used_us: int | None = None  # capture time of the last frame used
         self._returned = time.perf_counter()
@@ -98,7 +103,7 @@ class Eye:
                 self._used_us = picture.t_capture_us
                 started = time.perf_counter()
                 self._look = self._seat.run(partial(self._see, stage, picture))
-                frame, people = await asyncio.shield(self._look)
+                frame, people, camera = await asyncio.shield(self._look)
                 self._seat.weight = max(1, len(people))
             self._ladder.note(late=held_up or waited)
             self._returned = time.perf_counter()
@@ -111,6 +116,8 @@ class Eye:
                 image_size=(width, height),
                 tick=tick,
                 people=people,
+                camera=camera,
+                complaint=self._camera.complaint(),
             )
 
     async def release(self) -> None:
@@ -132,9 +139,14 @@ class Eye:
         since_us = picture.t_capture_us - self._used_us
         return since_us < 0 or since_us >= HALF_SPACING_US  # below 0 the clock was set anew
 
-    def _see(self, stage: KeypointStage, picture: Picture) -> tuple[Frame, tuple[SeenPerson, ...]]:
+    def _see(self, stage: KeypointStage, picture: Picture) -> "_Look":
         """In a worker's thread."""
         frame = self._source.develop(picture)
         if self._tap is not None:
             self._tap(frame)
-        return frame, stage.look(frame.image, frame.t_capture_us)
+        people = stage.look(frame.image, frame.t_capture_us)
+        return frame, people, self._camera.look(frame.image, frame.t_capture_us, people)
+
+
+_Look = tuple[Frame, tuple[SeenPerson, ...], CameraMotion]
+"""A frame, who is in it, and how its camera moved."""

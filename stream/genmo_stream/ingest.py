@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from aioice import Candidate
 from aiortc import (
     RTCConfiguration,
+    RTCDataChannel,
     RTCPeerConnection,
     RTCRtpReceiver,
     RTCSessionDescription,
@@ -43,6 +44,8 @@ from genmo_stream.ice import (
     replace_part,
 )
 from genmo_stream.offer import Offer, OfferError
+from genmo_stream.sensors import Sensors
+from genmo_stream.wire.sensors import CHANNEL
 
 RETRY_AFTER_S = 5  # for a publisher that found all ports taken
 WATCH_PERIOD_S = 0.25  # how often a source looks for silence
@@ -134,6 +137,7 @@ class FrameSource:
         last_media_monotonic: time.monotonic() when the last video packet came, or the source was
             made.
         decode_ms: time the newest frame took from encoded to RGB.
+        sensors: of the publisher's device, which it may send on a data channel.
     """
 
     def __init__(
@@ -145,6 +149,7 @@ class FrameSource:
     ) -> None:
         self.last_media_monotonic = time.monotonic()
         self.decode_ms = 0.0
+        self.sensors = Sensors()
         self._config = config
         self._connection = connection
         self._loop = asyncio.get_running_loop()
@@ -156,11 +161,14 @@ class FrameSource:
         self._newest: Picture | None = None
         self._overtaken = 0
         self._media_seen = False
+        self._channel: RTCDataChannel | None = None
         self._ended: str | None = None
         self._change = asyncio.Event()  # a picture came, or the end
+        self._at_end: Callable[[], None] = _nothing
         self._gone = asyncio.Event()
         self._tap(receiver)
         connection.on("connectionstatechange", self._follow_connection)
+        connection.on("datachannel", self._open_channel)
         self._watch = asyncio.create_task(self._watch_publisher(), name="publisher watch")
 
     @property
@@ -239,6 +247,10 @@ class FrameSource:
             decode_ms=self.decode_ms,
         )
 
+    def at_end(self, call: Callable[[], None]) -> None:
+        """Has this called once the publisher is gone."""
+        self._at_end = call
+
     async def add_candidates(self, candidates: Iterable[Candidate]) -> None:
         """Takes further ICE candidates of the publisher."""
         for candidate in candidates:
@@ -266,6 +278,14 @@ class FrameSource:
 
         replace_part(receiver, "_handle_rtcp_packet", handle_rtcp_packet)
 
+    def _open_channel(self, channel: RTCDataChannel) -> None:
+        """Listens to the first channel for sensors, and closes every other one."""
+        if channel.label != CHANNEL or self._channel is not None:
+            channel.close()
+            return
+        self._channel = channel
+        channel.on("message", lambda message: self.sensors.take(message, _now_us()))
+
     def _take(self, packet: RtpPacket) -> tuple[bool, None]:
         self.last_media_monotonic = time.monotonic()
         self._media_seen = True
@@ -287,6 +307,7 @@ class FrameSource:
             self._ended = reason
             self._gone.set()
             self._change.set()
+            self._at_end()
 
     def _follow_connection(self) -> None:
         state = self._connection.connectionState
@@ -319,6 +340,10 @@ class _PacketTap:
     """What aiortc's receiver sees of us: a jitter buffer that never gives it a frame."""
 
     add: Callable[[RtpPacket], tuple[bool, None]]
+
+
+def _nothing() -> None:
+    """Nobody waits for the end."""
 
 
 def _now_us() -> int:

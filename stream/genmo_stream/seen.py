@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genmo_rt.camera import Intrinsics
+from genmo_rt.camera_motion import STILL, CameraMotion
 from genmo_rt.clock import Tick
 from genmo_rt.keypoints import Keypoints
 from genmo_stream.frame import CaptureClock
@@ -39,6 +40,8 @@ class Seen:
         tick: the frame's place on the model's clock.
         people: everybody seen, in no order.
         intrinsics: of the camera, where the sender knows them; else they follow from its `fov`.
+        camera: how it moved since the used frame before.
+        complaint: what is wrong with the camera's sensors; said once.
     """
 
     number: int
@@ -49,6 +52,8 @@ class Seen:
     tick: Tick
     people: tuple[SeenPerson, ...]
     intrinsics: Intrinsics | None = None
+    camera: CameraMotion = STILL
+    complaint: str | None = None
 
 
 SourceKind = Literal["video", "keypoints"]

@@ -121,6 +121,8 @@ class Solvers:
         if self._solvers and self._is_another_camera(seen):
             self._end(tuple(self._solvers))
             self._world = None  # a turned phone is another one
+        self._world = self._world or World()
+        self._world.move_camera(seen.tick.t, seen.camera)
         self._pending.append(followed)
         t = seen.tick.t
         self._end([s.person for s in self._solvers.values() if t - s.used_t > KEEP_S])

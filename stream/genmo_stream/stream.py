@@ -176,7 +176,7 @@ class Stream:
 
     def start(self, source: FrameSource, options: PublishOptions) -> None:
         """Takes a publisher's video; the publisher before it is ended first."""
-        eye = Eye(source, self._make_stage, self._turns, self._ladder, self._tap)
+        eye = Eye(source, self._make_stage, self._turns, self._ladder, self._tap, options.fov)
         self.watch(eye, options)
 
     def watch(self, source: SeenSource, options: PublishOptions) -> None:
@@ -259,6 +259,8 @@ class Stream:
         with suppress(SourceEnded):
             while True:
                 seen = await source.next(self._admit)
+                if seen.complaint is not None:
+                    self.hub.send(ErrorMessage("bad_sensor", seen.complaint))
                 followed = Followed(seen, self._tracker.update(seen.people, seen.tick.t))
                 self.hub.note(_sighting(followed, options))
                 await handoff.put(followed)

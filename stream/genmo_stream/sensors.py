@@ -1,0 +1,121 @@
+"""The motion sensors of a publisher's device: samples in, the camera's rotation at any time out."""
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genmo_rt.camera_motion import rotation, rotation_vector
+from genmo_stream.client_clock import ClientTimeline, TimeError
+from genmo_stream.wire import WireError
+from genmo_stream.wire.sensors import parse_sample
+
+KEPT = 256  # samples: two to four seconds
+MAX_PER_S = 250
+FRESH_US = 300_000  # a frame this much later than the newest sample isn't told of
+LONGEST_STEP_S = 0.25  # a rate says nothing of a longer gap
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Attitude:
+    """The device at one time.
+
+    Attributes:
+        t_us: Unix microseconds on the server's clock.
+        R_now2first: (3, 3) rotation of the camera to what it was at the first sample.
+        up_cam: (3,) unit vector "up" in the camera; None where gravity isn't measured.
+    """
+
+    t_us: int
+    R_now2first: Array
+    up_cam: Array | None
+
+
+class Sensors:
+    """Takes samples on the event loop and answers in any thread.
+
+    What isn't a sample, or says what no device measures, ends the trust in this publisher's
+    sensors for good: `complaint` says why, once.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._timeline = ClientTimeline()
+        self._attitudes: deque[Attitude] = deque(maxlen=KEPT)
+        self._last_us: int | None = None  # the last sample, on the client's clock
+        self._arrivals: deque[int] = deque(maxlen=MAX_PER_S)
+        self._complaint: str | None = None
+        self._told_of_time = False
+        self.trusted = True
+
+    def take(self, message: str | bytes, arrival_us: int) -> None:
+        """Takes one message of the data channel."""
+        if not self.trusted:
+            return
+        try:
+            if len(self._arrivals) == MAX_PER_S and arrival_us - self._arrivals[0] < 1_000_000:
+                raise WireError(f"over {MAX_PER_S} samples in a second; send 60")
+            self._arrivals.append(arrival_us)
+            sample = parse_sample(message)
+            t_us = self._timeline.frame(sample.t_us, arrival_us)
+        except TimeError as error:
+            if not self._told_of_time:
+                self._complain(f"{error}; such samples are left out")
+            self._told_of_time = True
+            return
+        except WireError as error:
+            self.distrust(str(error))
+            return
+        with self._lock:
+            before = self._attitudes[-1] if self._attitudes else None
+            turned = np.eye(3) if before is None else before.R_now2first
+            if sample.rotation_rate is not None and self._last_us is not None:
+                dt = min((sample.t_us - self._last_us) / 1e6, LONGEST_STEP_S)
+                turned = turned @ rotation(sample.rotation_rate * dt)
+            up_cam = None
+            if sample.gravity is not None:
+                up_cam = -sample.gravity / np.linalg.norm(sample.gravity)
+            self._last_us = sample.t_us
+            self._attitudes.append(Attitude(t_us, turned, up_cam))
+
+    def distrust(self, reason: str) -> None:
+        """Ignores the sensors from now on."""
+        if self.trusted:
+            self.trusted = False
+            self._complain(f"{reason}. The sensors of this camera are ignored")
+            with self._lock:
+                self._attitudes.clear()
+
+    def complaint(self) -> str | None:
+        """What there is to say to people, once."""
+        with self._lock:
+            said, self._complaint = self._complaint, None
+        return said
+
+    def at(self, t_us: int) -> Attitude | None:
+        """The attitude at a time; None where no sample is near.
+
+        Between samples it is on the shortest way, after the newest it is that one's.
+        """
+        with self._lock:
+            attitudes = list(self._attitudes)
+        if not attitudes or not -FRESH_US <= attitudes[-1].t_us - t_us:
+            return None
+        after = next((i for i, one in enumerate(attitudes) if one.t_us >= t_us), None)
+        if after is None:
+            return attitudes[-1]
+        if after == 0:
+            return attitudes[0]
+        one, other = attitudes[after - 1], attitudes[after]
+        share = (t_us - one.t_us) / max(other.t_us - one.t_us, 1)
+        way = rotation_vector(one.R_now2first.T @ other.R_now2first)
+        turned = one.R_now2first @ rotation(share * way)
+        return Attitude(t_us, turned, one.up_cam if share < 0.5 else other.up_cam)
+
+    def _complain(self, reason: str) -> None:
+        with self._lock:
+            self._complaint = reason

@@ -1,0 +1,209 @@
+"""A device's motion sensors: what is taken, what is refused, and what the background says to it."""
+
+import asyncio
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from genmo_rt.camera_motion import rotation, rotation_vector
+from genmo_rt.keypoints import Keypoints
+from genmo_stream.camera_watch import CameraWatch
+from genmo_stream.ingest import IngestConfig
+from genmo_stream.seen import SeenPerson
+from genmo_stream.sensors import MAX_PER_S, Sensors
+from genmo_stream.wire import WireError
+from genmo_stream.wire.sensors import SensorSample, encode_sample, parse_sample
+from tests.camera_server import Host, TestCamera, camera_server, until
+from tests.genmo_stream.test_ingest import connect
+from tests.genmo_stream.turning_camera import PERSON, picture
+
+Array = NDArray[np.float64]
+START_US = 1_700_000_000_000_000
+LEVEL = np.array([0.0, 9.81, 0.0])
+SIZE = (480, 360)
+FOV = 2 * math.degrees(math.atan(0.5))
+RATE_HZ = 60
+
+
+def sample(**changed: object) -> str:
+    fields = {
+        "type": "sensor",
+        "t_capture_us": START_US,
+        "gravity": [0.0, 9.81, 0.0],
+        "rotation_rate": [0.0, 0.1, 0.0],
+    }
+    return json.dumps(fields | changed)
+
+
+@given(
+    gravity=st.none() | st.tuples(*[st.floats(-4, 4)] * 2),
+    rate=st.tuples(*[st.floats(-20, 20)] * 3),
+    t_us=st.integers(0, 2**53),
+)
+def test_a_sample_comes_back(
+    gravity: tuple[float, float] | None, rate: tuple[float, float, float], t_us: int
+) -> None:
+    down = None if gravity is None else np.array([gravity[0], 9.0, gravity[1]])
+    read = parse_sample(encode_sample(SensorSample(t_us, down, np.array(rate))))
+    assert read.t_us == t_us
+    assert read.rotation_rate is not None
+    np.testing.assert_allclose(read.rotation_rate, rate, atol=2e-6)
+    assert (read.gravity is None) == (down is None)
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (b"\0\1", "binary"),
+        ("x" * 600, "at most"),
+        ("[1]", "expected an object"),
+        (sample(type="pose"), "expected sensor"),
+        (sample(t_capture_us="now"), "t_capture_us"),
+        (sample(gravity=[0, 0, 0]), "gravity of 0"),
+        (sample(gravity=[0, 900, 0]), "gravity of 900"),
+        (sample(gravity=[0, 9.81]), "three finite numbers"),
+        (sample().replace("0.1", "NaN"), "NaN"),
+        (sample(rotation_rate=[1e30, 0, 0]), "rad/s"),
+        (sample(rotation_rate=[0, 50, 0]), "rotation_rate of 50"),
+        (sample(gravity=None, rotation_rate=None), "neither"),
+    ],
+)
+def test_what_no_device_measures_is_refused_and_ends_the_trust(
+    message: str | bytes, said: str
+) -> None:
+    with pytest.raises(WireError, match=said):
+        parse_sample(message)
+    sensors = Sensors()
+    sensors.take(sample(), START_US)
+    sensors.take(message, START_US + 20_000)
+    complaint = sensors.complaint()
+    assert complaint is not None
+    assert said in complaint
+    assert sensors.complaint() is None
+    sensors.take(sample(t_capture_us=START_US + 40_000), START_US + 40_000)
+    assert sensors.at(START_US + 40_000) is None
+
+
+def test_a_flood_ends_the_trust() -> None:
+    sensors = Sensors()
+    for i in range(MAX_PER_S + 1):
+        sensors.take(sample(t_capture_us=START_US + 1000 * i), START_US + 1000 * i)
+    assert "samples in a second" in str(sensors.complaint())
+
+
+def test_samples_from_the_future_are_left_out_and_told_of_once() -> None:
+    sensors = Sensors()
+    sensors.take(sample(), START_US)
+    for i in range(3):
+        sensors.take(sample(t_capture_us=START_US + 10**9 - 1000 * i), START_US + 1000 * i)
+    assert "in the future" in str(sensors.complaint())
+    assert sensors.complaint() is None
+    assert sensors.trusted
+
+
+def fed(rate: Array, seconds: float, gravity: Array = LEVEL) -> Sensors:
+    """Sensors of a device that turns at this rate."""
+    sensors = Sensors()
+    for i in range(round(seconds * RATE_HZ)):
+        t_us = START_US + round(i * 1e6 / RATE_HZ)
+        sensors.take(encode_sample(SensorSample(t_us, gravity, rate)), t_us + 3000)
+    return sensors
+
+
+def test_rates_add_up_to_the_rotation_between_two_times() -> None:
+    sensors = fed(np.array([0.0, 0.5, 0.0]), 2)
+    one, other = (sensors.at(START_US + t + 3000) for t in (500_000, 1_510_000))
+    assert one is not None
+    assert other is not None
+    turn = rotation_vector(one.R_now2first.T @ other.R_now2first)
+    np.testing.assert_allclose(turn, [0, 0.505, 0], atol=1e-3)
+    assert one.up_cam is not None
+    np.testing.assert_allclose(one.up_cam, [0, -1, 0], atol=1e-9)
+
+
+def test_a_sensor_that_went_silent_says_nothing() -> None:
+    assert fed(np.zeros(3), 1).at(START_US + 2_000_000) is None
+
+
+def _person() -> SeenPerson:
+    pixels = np.linspace(PERSON[0], PERSON[1], 33).astype(np.float32)
+    return SeenPerson(Keypoints(pixels, np.ones(33, np.float32), None, SIZE))
+
+
+def _watch(
+    turn_rate: Array, said_rate: Array | None, seconds: float = 2.0
+) -> tuple[Array, str | None, bool]:
+    """The turn that is found of a camera that turns, the complaint, whether it's carried."""
+    sensors = None if said_rate is None else fed(said_rate, seconds)
+    watch = CameraWatch(FOV, sensors)
+    total, carried = np.eye(3), False
+    for i in range(round(seconds * 30)):
+        t_us = START_US + round(i * 1e6 / 30) + 3000
+        seen = watch.look(picture(turn_rate * i / 30, noise=i), t_us, [_person()])
+        total, carried = total @ rotation(seen.turn), seen.carried
+    return rotation_vector(total), watch.complaint(), carried
+
+
+PAN = np.array([0.0, np.radians(12), 0.0])
+
+
+def test_the_background_alone_tells_the_turn() -> None:
+    turn, complaint, carried = _watch(PAN, None)
+    np.testing.assert_allclose(turn, PAN * 59 / 30, atol=np.radians(0.5))
+    assert complaint is None
+    assert carried
+
+
+def test_an_honest_sensor_tells_the_turn() -> None:
+    turn, complaint, _ = _watch(PAN, PAN)
+    np.testing.assert_allclose(turn, PAN * 59 / 30, atol=np.radians(1.0))
+    assert complaint is None
+
+
+def test_a_trembling_sensor_does_not_move_a_camera_that_is_seen_to_stand() -> None:
+    turn, complaint, carried = _watch(np.zeros(3), np.array([0.0, 0.02, 0.0]))
+    np.testing.assert_array_equal(turn, np.zeros(3))
+    assert complaint is None
+    assert not carried
+
+
+@pytest.mark.parametrize(
+    ("turning", "said"),
+    [
+        (np.zeros(3), np.array([0.0, 1.5, 0.0])),  # the camera stands
+        (3 * PAN, np.zeros(3)),  # another device's sensors
+        (2 * PAN, -2 * PAN),  # the wrong sign
+    ],
+)
+def test_a_sensor_that_the_background_contradicts_is_said_and_ignored(
+    turning: Array, said: Array
+) -> None:
+    _, complaint, _ = _watch(turning, said)
+    assert complaint is not None
+    assert "are ignored" in complaint
+
+
+def test_sensors_come_on_the_data_channel_of_a_publisher() -> None:
+    async def test() -> None:
+        host = Host()
+        async with camera_server(host, IngestConfig(ice_interfaces=("127.0.0.1",))) as url:
+            camera = TestCamera()
+            channel = camera.connection.createDataChannel("sensors")
+            other = camera.connection.createDataChannel("other")
+            await connect(url, camera)
+            await until(lambda: bool(host.published) and channel.readyState == "open")
+            source = host.published[0].source
+            channel.send(sample())
+            await until(lambda: source.sensors._last_us == START_US)
+            channel.send(sample(gravity=[0, 0, 0]))
+            await until(lambda: not source.sensors.trusted)
+            assert "gravity of 0" in str(source.sensors.complaint())
+            await until(lambda: other.readyState == "closed")
+            await camera.close()
+
+    asyncio.run(test())
