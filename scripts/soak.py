@@ -1,37 +1,52 @@
-"""Publishers and viewers come and go; memory, threads, files and latency must stay flat.
+"""Streams and viewers come and go; memory, threads, files and latency must stay flat.
 
-    .venv/bin/python scripts/soak.py tests/fixtures/video/demo.mp4 --seconds 600
+    .venv/bin/python scripts/soak.py demo.mp4 --seconds 3600 --cameras 2 --clients 4
 
-Starts a server of its own on loopback. Publishers end by turns politely (DELETE) and by being
-killed; one viewer stays, others come, read a while and leave. Prints a table and exits with 1
-when a figure of the last quarter is above that of the second by more than the bounds below.
+Starts a server of its own on loopback. Cameras and clients that send keypoints come to names of
+one pool at random (seeded), stay a while, and end by turns politely and by being killed. On each
+name one viewer stays, others come, read a while without acking and leave. Before the time is over
+everybody goes, and soon the server must know of nobody. Prints a table and exits with 1 when a
+figure of the last quarter is above that of the second by more than the bounds below, or when
+something of an ended stream is left. Flags that are not the soak's own go to `genmo-rt serve`.
 """
 
 import argparse
 import asyncio
+import json
+import multiprocessing
+import os
 import random
 import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+import urllib.request
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import psutil
-from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
-from websockets.typing import Subprotocol
 
-from genmo_stream.wire import decode_pose
-from genmo_stream.wire.client import ACK, ACK_BYTE
+from genmo_stream.load.bench import Loop, prepare
+from genmo_stream.load.footage import EncodedLoop
+from genmo_stream.load.senders import send_keypoints, send_video
+from genmo_stream.load.watcher import Watcher, viewer_socket
+from genmo_stream.publish import Refused
 
-STREAM = "soak"
 SAMPLE_S = 2.0
+LIFE_S = (6.0, 12.0)  # of a publisher ...
+REST_S = (0.0, 2.0)  # ... and until its place is taken by the next
+VISIT_S = (0.5, 2.0)
+FORGOTTEN_S = 20.0  # the server keeps an ended stream for 10 s ...
+VANISHED_S = 35.0  # ... and believes for 30 s in a camera that says nothing
 MAX_RSS_GROWTH_MB = 24.0
 MAX_COUNT_GROWTH = 6  # threads, open files
 MAX_LATENCY_GROWTH = 1.5  # × the second quarter's median
+REFUSED = 3  # exit code of a publisher that found no room
 
 
 @dataclass(frozen=True)
@@ -46,115 +61,192 @@ class Sample:
     poses: int
 
 
+@dataclass
+class Counts:
+    """What the load did."""
+
+    publishers: int = 0
+    refused: int = 0
+    failed: int = 0
+    visits: int = 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("video", type=Path)
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--fps", type=float, default=15.0)
     parser.add_argument("--size", default="640x480")
-    args = parser.parse_args()
-    server = subprocess.Popen(
-        [sys.executable, "-u", "-m", "genmo_rt.cli", "serve", "--port", "0"],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        line = server.stdout.readline() if server.stdout else ""
-        found = re.search(r":(\d+)/", line)
-        if found is None:
-            print(f"the server did not start: {line!r}", file=sys.stderr)
-            return 1
-        samples = asyncio.run(soak(args, int(found.group(1)), psutil.Process(server.pid)))
-    finally:
-        server.send_signal(signal.SIGINT)
-        server.wait(20)
-    return report(samples)
-
-
-async def soak(args: argparse.Namespace, port: int, server: psutil.Process) -> list[Sample]:
-    """Runs load and sampling side by side for the asked time."""
-    latencies: list[float] = []
-    samples: list[Sample] = []
-    until = time.monotonic() + args.seconds
-    load = [
-        asyncio.create_task(publishers(args, port, until)),
-        asyncio.create_task(viewer(port, until, latencies)),
-        asyncio.create_task(visitors(port, until)),
+    parser.add_argument("--cameras", type=int, default=1, help="at once")
+    parser.add_argument("--clients", type=int, default=1, help="that send keypoints, at once")
+    parser.add_argument("--seed", type=int, default=1)
+    args, serve_flags = parser.parse_known_args()
+    width, height = (int(side) for side in args.size.split("x"))
+    loops = [
+        prepare(args.video, 1, keypoints=kind, size=(width, height), fps=args.fps, codec="VP8")
+        for kind in (False, True)
     ]
-    started = time.monotonic()
-    seen = 0
-    while time.monotonic() < until:
-        await asyncio.sleep(SAMPLE_S)
-        recent = latencies[seen:]
-        seen = len(latencies)
-        samples.append(
-            Sample(
-                t=time.monotonic() - started,
-                rss_mb=server.memory_info().rss / 2**20,
-                threads=server.num_threads(),
-                files=server.num_fds(),
-                latency_ms=float(np.median(recent)) if recent else float("nan"),
-                poses=len(recent),
-            )
+    with tempfile.TemporaryDirectory() as takes:
+        server = subprocess.Popen(
+            [
+                *(sys.executable, "-u", "-m", "genmo_rt.cli", "serve", "--port", "0"),
+                *("--takes-dir", takes, *serve_flags),
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
         )
-    await asyncio.gather(*load)
-    return samples
+        try:
+            line = server.stdout.readline() if server.stdout else ""
+            found = re.search(r"//([^/]+)/", line)
+            if found is None:
+                print(f"the server did not start: {line!r}", file=sys.stderr)
+                return 1
+            soak = Soak(args, found.group(1), psutil.Process(server.pid), loops)
+            asyncio.run(soak.run())
+            left = soak.left()
+        finally:
+            server.send_signal(signal.SIGINT)
+            server.wait(20)
+    counts = soak.counts
+    print(
+        f"{counts.publishers} publishers ({counts.refused} refused, {counts.failed} failed), "
+        f"{counts.visits} visits"
+    )
+    print("nothing is left of any stream" if not left else f"LEFT: {', '.join(left)}")
+    return report(soak.samples) or int(bool(left or counts.failed))
 
 
-async def publishers(args: argparse.Namespace, port: int, until: float) -> None:
-    """One publisher after the other; every second one vanishes without a goodbye."""
-    choice = random.Random(1)
-    url = f"http://127.0.0.1:{port}/whip/{STREAM}"
-    flags = ["--loop", "--size", args.size, "--fps", str(args.fps), "--token", "soak"]
-    polite = True
-    while time.monotonic() < until:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "genmo_rt.cli", "send", str(args.video), url, *flags),
-            stdout=subprocess.DEVNULL,
+class Soak:
+    """The load, and looks at the server beside it."""
+
+    def __init__(
+        self, args: argparse.Namespace, host: str, server: psutil.Process, loops: list[Loop]
+    ) -> None:
+        self.counts = Counts()
+        self.samples: list[Sample] = []
+        self._args = args
+        self._host = host
+        self._server = server
+        self._loops = loops
+        self._chance = random.Random(args.seed)
+        self._free = [f"soak-{n}" for n in range(args.cameras + args.clients + 1)]
+        self._watchers = [Watcher(host, name) for name in self._free]
+        self._until: float = time.monotonic() + max(args.seconds - FORGOTTEN_S, args.seconds / 2)
+        self._forks = multiprocessing.get_context("forkserver")
+        self._forks.set_forkserver_preload(["genmo_stream.load.senders"])
+
+    async def run(self) -> None:
+        """Runs load and sampling side by side until it is time to go."""
+        camera, client = self._loops
+        started = time.monotonic()
+        viewers = [asyncio.create_task(watcher.run()) for watcher in self._watchers]
+        load = [
+            *(asyncio.create_task(self._publishers(camera)) for _ in range(self._args.cameras)),
+            *(asyncio.create_task(self._publishers(client)) for _ in range(self._args.clients)),
+            asyncio.create_task(self._visitors()),
+        ]
+        while self._left_s() > 0:
+            await asyncio.sleep(SAMPLE_S)
+            self.samples.append(self._look(time.monotonic() - started))
+        await asyncio.gather(*load)
+        for viewer in viewers:
+            viewer.cancel()
+        ends = await asyncio.gather(*viewers, return_exceptions=True)
+        for end in ends:
+            if isinstance(end, Exception):
+                raise end
+
+    def left(self) -> list[str]:
+        """What the server still knows of anybody, after some time to forget it."""
+        until = time.monotonic() + FORGOTTEN_S
+        while (left := self._left()) and time.monotonic() < until:
+            time.sleep(1)
+        return left
+
+    def _left(self) -> list[str]:
+        streams = json.loads(self._get("/v1/streams"))["streams"]
+        left = [f"stream {stream['stream']}" for stream in streams]
+        figures = self._get("/metrics").splitlines()
+        taken = next(f for f in figures if f.startswith('genmo_engine_slots{state="taken"}'))
+        if float(taken.split()[-1]):
+            left.append(taken)
+        return left + [f for f in figures if "soak-" in f]
+
+    def _get(self, path: str) -> str:
+        with urllib.request.urlopen(f"http://{self._host}{path}", timeout=10) as answer:
+            text: str = answer.read().decode()
+        return text
+
+    def _left_s(self) -> float:
+        return self._until - time.monotonic()
+
+    def _look(self, t: float) -> Sample:
+        poses = [pose for watcher in self._watchers for pose in watcher.poses]
+        for watcher in self._watchers:
+            watcher.poses.clear()
+        late_ms = [(pose.t_publish_us - pose.t_capture_us) / 1e3 for pose in poses]
+        return Sample(
+            t=t,
+            rss_mb=self._server.memory_info().rss / 2**20,
+            threads=self._server.num_threads(),
+            files=self._server.num_fds(),
+            latency_ms=float(np.median(late_ms)) if late_ms else float("nan"),
+            poses=len(poses),
         )
-        life = min(choice.uniform(6, 12), max(until - time.monotonic(), 1))
-        await asyncio.sleep(life)
-        if process.returncode is None:
-            process.send_signal(signal.SIGINT if polite else signal.SIGKILL)
-        await process.wait()
-        polite = not polite
+
+    async def _publishers(self, loop: Loop) -> None:
+        """One publisher after the other, on any name; every second one vanishes."""
+        polite = True
+        while self._left_s() > 0:
+            name = self._free.pop(self._chance.randrange(len(self._free)))
+            life_s = min(self._chance.uniform(*LIFE_S), max(self._left_s(), 1))
+            process = self._forks.Process(target=publish, args=(self._host, name, loop))
+            await asyncio.to_thread(process.start)
+            assert process.pid is not None
+            self.counts.publishers += 1
+            await asyncio.to_thread(process.join, life_s)
+            if process.exitcode is None:
+                vanishes = not polite and self._left_s() > VANISHED_S
+                os.kill(process.pid, signal.SIGKILL if vanishes else signal.SIGINT)
+            else:
+                self.counts.refused += process.exitcode == REFUSED
+                self.counts.failed += process.exitcode != REFUSED
+            await asyncio.to_thread(process.join)
+            self._free.append(name)
+            polite = not polite
+            await asyncio.sleep(self._chance.uniform(*REST_S))
+
+    async def _visitors(self) -> None:
+        """Viewers that come, read a while without acking, and leave; some without a close."""
+        abrupt = False
+        while self._left_s() > VISIT_S[1]:
+            name = self._chance.choice(self._watchers).stream
+            async with viewer_socket(self._host, name) as socket:
+                with suppress(TimeoutError, ConnectionClosed):
+                    async with asyncio.timeout(self._chance.uniform(*VISIT_S)):
+                        while True:
+                            await socket.recv()
+                if abrupt:
+                    socket.transport.abort()
+            self.counts.visits += 1
+            abrupt = not abrupt
 
 
-async def viewer(port: int, until: float, latencies: list[float]) -> None:
-    """Stays to the end and notes capture-to-publish of every pose."""
-    async with watch(port) as socket:
-        while (left := until - time.monotonic()) > 0:
-            try:
-                message = await asyncio.wait_for(socket.recv(), left)
-            except TimeoutError:
-                return
-            if isinstance(message, bytes):
-                pose = decode_pose(message)
-                await socket.send(ACK.pack(ACK_BYTE, pose.seq))
-                latencies.append((pose.t_publish_us - pose.t_capture_us) / 1e3)
+def publish(host: str, name: str, loop: Loop) -> None:
+    """A publisher's process: sends until it is interrupted, which it takes for a polite end."""
+    try:
+        asyncio.run(_publish(host, name, loop))
+    except KeyboardInterrupt:
+        pass
+    except Refused as refused:
+        sys.exit(REFUSED if refused.status in (409, 503) else str(refused))
 
 
-async def visitors(port: int, until: float) -> None:
-    """Viewers that come, read a second without acking, and leave; some without a close."""
-    abrupt = False
-    while time.monotonic() < until - 2:
-        async with watch(port) as socket:
-            try:
-                async with asyncio.timeout(1):
-                    while True:
-                        await socket.recv()
-            except (TimeoutError, ConnectionClosed):
-                pass
-            if abrupt:
-                socket.transport.abort()
-        abrupt = not abrupt
-
-
-def watch(port: int) -> connect:
-    """A viewer's connection, ready to be entered."""
-    url = f"ws://127.0.0.1:{port}/v1/streams/{STREAM}/poses"
-    protocols = [Subprotocol("genmo.v1.bin")]
-    return connect(url, subprotocols=protocols, compression=None, proxy=None)
+async def _publish(host: str, name: str, loop: Loop) -> None:
+    if isinstance(loop, EncodedLoop):
+        await send_video(host, name, loop, 0, token="soak")
+    else:
+        await send_keypoints(host, name, loop, 0, token="soak")
 
 
 def report(samples: list[Sample]) -> int:
@@ -165,20 +257,20 @@ def report(samples: list[Sample]) -> int:
             f"| {sample.t:.0f} | {sample.rss_mb:.0f} | {sample.threads} | {sample.files} "
             f"| {sample.latency_ms:.1f} | {sample.poses} |"
         )
-    quarter = len(samples) // 4
-    early, late = samples[quarter : 2 * quarter], samples[-quarter:]
-    grown = {
-        "RSS MB": (middle(early, "rss_mb"), middle(late, "rss_mb"), MAX_RSS_GROWTH_MB),
-        "threads": (middle(early, "threads"), middle(late, "threads"), MAX_COUNT_GROWTH),
-        "files": (middle(early, "files"), middle(late, "files"), MAX_COUNT_GROWTH),
-    }
+    quarters = np.array_split(np.arange(len(samples)), 4)
+    parts = [[samples[n] for n in quarter] for quarter in quarters]
     failed = False
-    for name, (before, after, bound) in grown.items():
-        failed |= after - before > bound
-        print(f"{name}: {before:.0f} -> {after:.0f} (may grow by {bound:g})")
-    before, after = (np.nanmedian([s.latency_ms for s in part]) for part in (early, late))
-    failed |= not after <= before * MAX_LATENCY_GROWTH
-    print(f"latency: {before:.1f} -> {after:.1f} ms (may grow x{MAX_LATENCY_GROWTH:g})")
+    for name, unit, bound in (
+        ("rss_mb", "RSS MB", MAX_RSS_GROWTH_MB),
+        ("threads", "threads", MAX_COUNT_GROWTH),
+        ("files", "files", MAX_COUNT_GROWTH),
+    ):
+        course = [middle(part, name) for part in parts]
+        failed |= course[3] - course[1] > bound
+        print(f"{unit} by quarter: {told(course, 0)} (4th over 2nd: at most +{bound:g})")
+    course = [middle(part, "latency_ms") for part in parts]
+    failed |= not course[3] <= course[1] * MAX_LATENCY_GROWTH
+    print(f"latency ms by quarter: {told(course, 1)} (4th over 2nd: at most x{MAX_LATENCY_GROWTH})")
     poses = sum(s.poses for s in samples)
     print(f"{poses} poses received; {'NOT FLAT' if failed else 'flat'}")
     return 1 if failed or poses == 0 else 0
@@ -186,7 +278,11 @@ def report(samples: list[Sample]) -> int:
 
 def middle(samples: list[Sample], name: str) -> float:
     """Median, which one publisher more or less at the moment of the look does not move."""
-    return float(np.median([getattr(sample, name) for sample in samples]))
+    return float(np.nanmedian([getattr(sample, name) for sample in samples]))
+
+
+def told(course: list[float], decimals: int) -> str:
+    return " ".join(f"{value:.{decimals}f}" for value in course)
 
 
 if __name__ == "__main__":

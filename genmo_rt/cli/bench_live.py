@@ -75,6 +75,8 @@ def counts(text: str) -> list[int]:
     parts = text.split("..")
     if len(parts) == 2:
         first, last = (positive(part) for part in parts)
+        if first > last:
+            raise argparse.ArgumentTypeError(f"'{text}'; expected the smaller number first")
         return list(range(first, last + 1))
     return [positive(part) for part in text.split(",")]
 

@@ -9,6 +9,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
 from genmo_stream.load.footage import EncodedLoop, KeypointLoop
+from genmo_stream.load.watcher import OPEN_S
 from genmo_stream.publish import Refused, SendOptions, publish_shots
 from genmo_stream.publish_keypoints import PING_EVERY_S
 from genmo_stream.wire import Profile
@@ -38,23 +39,28 @@ class Replay:
         return packet
 
 
-async def send_video(host: str, stream: str, loop: EncodedLoop, start: int) -> None:
+async def send_video(
+    host: str, stream: str, loop: EncodedLoop, start: int, token: str | None = None
+) -> None:
     """Publishes a loop until the task is cancelled.
 
     Args:
         host: "127.0.0.1:8080".
         stream: its name.
         start: keyframe to start at.
+        token: bearer token, or None.
     Raises:
         Refused: the server has no room.
         PublishError: it ended the stream.
     """
     url = f"http://{host}/whip/{stream}"
-    await publish_shots(Replay(loop, start), url, SendOptions(codec=loop.codec))
+    await publish_shots(Replay(loop, start), url, SendOptions(codec=loop.codec, token=token))
 
 
-async def send_keypoints(host: str, stream: str, loop: KeypointLoop, start: int) -> None:
-    """Publishes a loop's keypoints until the task is cancelled.
+async def send_keypoints(
+    host: str, stream: str, loop: KeypointLoop, start: int, token: str | None = None
+) -> None:
+    """Publishes a loop's keypoints from a place on, until the task is cancelled.
 
     Raises:
         Refused: the server has no room.
@@ -66,8 +72,10 @@ async def send_keypoints(host: str, stream: str, loop: KeypointLoop, start: int)
         socket = await connect(
             url,
             subprotocols=protocols,  # type: ignore[arg-type]  # a str, as its Subprotocol is
+            additional_headers={"Authorization": f"Bearer {token}"} if token else {},
             compression=None,
             proxy=None,
+            open_timeout=OPEN_S,
         )
     except InvalidStatus as error:
         response = error.response

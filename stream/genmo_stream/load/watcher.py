@@ -11,6 +11,7 @@ from genmo_stream.load.glance import Glance, glance
 from genmo_stream.tracking import PersonState
 from genmo_stream.wire.client import ACK, ACK_BYTE
 
+OPEN_S = 30.0  # a server that is busy may take its time over a handshake
 UNKNOWN_RUNG = "?"  # of a server that doesn't tell
 
 
@@ -53,9 +54,7 @@ class Watcher:
             ConnectionClosed: the server ended it.
             WireError: a pose can't be read.
         """
-        url = f"ws://{self.host}/v1/streams/{self.stream}/poses"
-        protocols = [Subprotocol("genmo.v1.bin")]
-        async with connect(url, subprotocols=protocols, compression=None, proxy=None) as socket:
+        async with viewer_socket(self.host, self.stream) as socket:
             async for message in socket:
                 if isinstance(message, bytes):
                     pose = glance(message)
@@ -80,3 +79,14 @@ class Watcher:
             rungs=frozenset(rung for _, _, rung in told),
             ids=frozenset(person for person, _ in people),
         )
+
+
+def viewer_socket(host: str, stream: str) -> connect:
+    """A viewer's connection, ready to be entered."""
+    return connect(
+        f"ws://{host}/v1/streams/{stream}/poses",
+        subprotocols=[Subprotocol("genmo.v1.bin")],
+        compression=None,
+        proxy=None,
+        open_timeout=OPEN_S,
+    )
