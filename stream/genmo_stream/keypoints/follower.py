@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -23,6 +24,8 @@ TORSO = (11, 12, 24, 23)
 LIMB_WIDTH, HEAD_RADIUS = 0.35, 0.5  # torsos, of a figure painted over
 
 Pixels = NDArray[np.float32]
+Cover = Literal["figure", "around"]
+"""What is painted over of somebody: the figure, or the hull around it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,13 @@ class Follower:
         self.window: Window | None = None
         self._landmarker = landmarker
         self._continuity = Continuity()
+        self._stale = False  # the landmarker follows what isn't wanted
+        self._points: NDArray[np.float64] | None = None  # what it follows, in crop edges
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the next look will first have to let go of something, which costs a run."""
+        return self._stale
 
     def look(
         self,
@@ -65,30 +75,53 @@ class Follower:
         window: Window,
         demands: Demands,
         others: Sequence[Pixels] = (),
+        cover: Cover = "figure",
     ) -> Glimpse | None:
         """Looks for a person through a window; `others`' landmarks are painted over."""
+        self.refresh()
         crop = cut(image, window)
         for pixels in others:
-            _paint_over(crop, pixels)
+            _paint_over(crop, pixels, cover)
         landmarks = self._landmarker.look(crop.image)
         if landmarks is None:
+            self._points = None
             return None
+        self._points = landmarks.points
         pixels = crop.to_picture(landmarks.points)
         height, width = image.shape[:2]
         if not is_person(pixels, landmarks, (width, height), demands):
-            self._landmarker.forget()
+            self._stale = True
             return None
         return Glimpse(window, pixels, landmarks)
 
-    def follow(self, image: NDArray[np.uint8]) -> Glimpse | None:
+    def follow(self, image: NDArray[np.uint8], others: Sequence[Pixels] = ()) -> Glimpse | None:
         """Looks where the person was; if they're gone, the detector looks there and around."""
         if self.window is None:
             return None
         return (
-            self.look(image, self.window, FOLLOWED)
-            or self.look(image, self.window, FOUND)
-            or self.look(image, self.window.scaled(WIDER), FOUND)
+            self.look(image, self.window, FOLLOWED, others)
+            or self.look(image, self.window, FOUND, others)
+            or self.look(image, self.window.scaled(WIDER), FOUND, others)
         )
+
+    def steer(self, pixels: Pixels) -> None:
+        """The next look goes on from these landmarks, whatever body the last one slid onto.
+
+        MediaPipe looks where, in its crop, the last landmarks were: the window is put so that
+        the wanted ones lie there.
+        """
+        if self._points is None:
+            self.window = Window.around(pixels, WIDER)
+            return
+        side = torso_size(pixels) / _torso(self._points)
+        x, y = pixels[[23, 24]].mean(axis=0) - self._points[[23, 24]].mean(axis=0) * side
+        self.window = Window(float(x), float(y), float(side))
+
+    def refresh(self) -> None:
+        """Lets go of what the landmarker holds on to without need."""
+        if self._stale:
+            self._landmarker.forget()
+            self._stale, self._points = False, None
 
     def keep(self, seen: Glimpse, t_us: int, image_size: tuple[int, int]) -> Keypoints:
         """Goes on from a glimpse; its landmarks, joined to those before."""
@@ -109,7 +142,7 @@ class Follower:
 
     def forget(self) -> None:
         """Lets go: the next look runs the detector, and nobody's past is joined to."""
-        self._landmarker.forget()
+        self._stale = self._points is not None
         self.window = None
         self._continuity = Continuity()
 
@@ -117,16 +150,31 @@ class Follower:
         self._landmarker.close()
 
 
-def _paint_over(crop: Crop, pixels: Pixels) -> None:
-    """Hides a figure in a crop under the crop's mean colour: head, torso and limbs."""
+def _torso(points: NDArray[np.float64]) -> float:
+    """Shoulders to hips or shoulder to shoulder, in crop edges."""
+    length = np.linalg.norm(points[[11, 12]].mean(axis=0) - points[[23, 24]].mean(axis=0))
+    return max(float(length), float(np.linalg.norm(points[11] - points[12])), 1e-3)
+
+
+def _paint_over(crop: Crop, pixels: Pixels, cover: Cover) -> None:
+    """Hides a figure in a crop under the crop's mean colour: head, torso and limbs, or all around.
+
+    A painted figure still has the form of a person, which the detector sees now and then; all
+    around, it hasn't.
+    """
     points = (pixels - crop.origin) / crop.scale * CROP_SIZE
-    torso = torso_size(points.astype(np.float32))
+    torso = min(torso_size(points.astype(np.float32)), CROP_SIZE)
     at = np.clip(np.round(points), -4 * CROP_SIZE, 4 * CROP_SIZE).astype(np.int32)
     colour = [float(c) for c in crop.image.mean(axis=(0, 1))]
-    width = max(1, round(min(torso, CROP_SIZE) * LIMB_WIDTH))
+    width = max(1, round(torso * LIMB_WIDTH))
+    if cover == "around":
+        hull = cv2.convexHull(at)
+        cv2.fillConvexPoly(crop.image, hull, colour)
+        cv2.polylines(crop.image, [hull], True, colour, 2 * width)
+        return
     cv2.fillConvexPoly(crop.image, at[list(TORSO)], colour)
     cv2.polylines(crop.image, [at[list(TORSO)]], True, colour, width)
     for limb in LIMBS:
         cv2.polylines(crop.image, [at[list(limb)]], False, colour, width)
     head = (int(at[0, 0]), int(at[0, 1]))
-    cv2.circle(crop.image, head, round(min(torso, CROP_SIZE) * HEAD_RADIUS), colour, -1)
+    cv2.circle(crop.image, head, round(torso * HEAD_RADIUS), colour, -1)
