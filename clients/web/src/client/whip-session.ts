@@ -3,6 +3,7 @@ import type { Credentials } from "./credentials.js";
 import { Problem } from "./problem.js";
 
 const CODECS = ["video/vp8", "video/h264", "video/rtx"];
+const SENSORS = "sensors"; // label of the data channel
 const GATHER_MS = 1500;
 const CONNECT_MS = 12_000;
 const DISCONNECTED_MS = 4000; // a lost path may come back by itself for this long
@@ -12,6 +13,8 @@ export interface VideoSource {
   readonly track: MediaStreamTrack;
   /** The picture is sent this many times smaller than it is. */
   readonly scaleDownBy: number;
+  /** Sends on this channel how the camera moves; absent where nothing measures that. */
+  readonly sendMotion?: ((channel: RTCDataChannel) => void) | null;
 }
 
 export class WhipSession {
@@ -41,6 +44,7 @@ export class WhipSession {
     let session: WhipSession | null = null;
     try {
       await sendVideo(peer, source);
+      source.sendMotion?.(peer.createDataChannel(SENSORS));
       await peer.setLocalDescription();
       await gathered(peer, signal);
       const answer = await post(endpoint, peer.localDescription?.sdp ?? "", credentials, signal);

@@ -1,5 +1,6 @@
 /** Where the picture comes from: a camera of this device, or a video file played as one. */
 import type { VideoSource } from "../client/whip-session";
+import { facingOf, sendMotion, sensorsAllowed } from "./device-sensors";
 
 export type CameraProblem = "insecure" | "denied" | "none" | "busy" | "unplayable" | "unsupported";
 
@@ -41,6 +42,7 @@ export async function openCamera(
   video: HTMLVideoElement,
 ): Promise<Picture> {
   if (!cameraAllowed()) throw new CameraError("insecure");
+  const allowed = sensorsAllowed(); // before anything is awaited: a click is over then
   let stream: MediaStream;
   try {
     stream = await navigator.mediaDevices.getUserMedia({
@@ -64,7 +66,9 @@ export async function openCamera(
     track.stop();
     video.srcObject = null;
   };
-  return { stream, track, scaleDownBy: 1, close };
+  const facing = (await allowed) ? facingOf(track) : null;
+  const tell = facing && ((channel: RTCDataChannel) => sendMotion(channel, facing));
+  return { stream, track, scaleDownBy: 1, sendMotion: tell, close };
 }
 
 /** Plays a video file in `video`, over and over, as if it were a camera. */
