@@ -14,6 +14,8 @@ export interface Parts {
   loader: string;
   binary: string;
   model: string;
+  /** What the model runs on: the graphics chip, or SIMD instructions. */
+  delegate: "GPU" | "CPU";
 }
 
 /** What a picture may come as. */
@@ -30,11 +32,11 @@ export class PictureLandmarker implements Landmarker<Picture> {
 
   private constructor(private readonly task: PoseLandmarker) {}
 
-  static async open({ loader, binary, model }: Parts): Promise<PictureLandmarker> {
+  static async open({ loader, binary, model, delegate }: Parts): Promise<PictureLandmarker> {
     hushNativeLog();
     const task = await PoseLandmarker.createFromOptions(
       { wasmLoaderPath: loader, wasmBinaryPath: binary },
-      { baseOptions: { modelAssetPath: model, delegate: "CPU" }, runningMode: "VIDEO" },
+      { baseOptions: { modelAssetPath: model, delegate }, runningMode: "VIDEO" },
     );
     return new PictureLandmarker(task);
   }

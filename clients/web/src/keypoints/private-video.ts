@@ -52,7 +52,7 @@ export class PrivateVideo {
     const since = performance.now() - SPAN_MS;
     this.times = this.times.filter((time) => time >= since);
     const fps = (this.times.length * 1000) / SPAN_MS;
-    const told = this.box.checked && fps > 0 ? `${fps.toFixed(0)} fps here` : "";
+    const told = this.box.checked && fps > 0 ? `${fps.toFixed(0)} fps here, one person` : "";
     if (this.figure.textContent !== told) this.figure.textContent = told;
     this.figure.dataset["fps"] = told ? fps.toFixed(1) : "0";
   }

@@ -3,8 +3,12 @@ import loader from "@mediapipe/tasks-vision/vision_wasm_module_internal.js?url";
 import binary from "@mediapipe/tasks-vision/vision_wasm_module_internal.wasm?url";
 import { Problem } from "../client/problem";
 import type { Landmarks } from "./body";
-import type { Picture } from "./landmarker";
+import type { Parts, Picture } from "./landmarker";
 import type { FromWorker, ToWorker } from "./watcher-worker";
+
+// SIMD instructions: 0.06 s a look on one core. Where WebGL is drawn in software, "GPU" takes 6 s
+// (scripts/compare_keypoints.py); on a graphics chip it hasn't been tried yet.
+const DELEGATE = "CPU";
 
 /** What was seen in one picture. */
 export interface Sighting {
@@ -36,7 +40,12 @@ export class Watcher {
    */
   static open(model: URL): Promise<Watcher> {
     const worker = new Worker(new URL("./watcher-worker.ts", import.meta.url), { type: "module" });
-    const parts = { loader: absolute(loader), binary: absolute(binary), model: model.href };
+    const parts: Parts = {
+      loader: absolute(loader),
+      binary: absolute(binary),
+      model: model.href,
+      delegate: DELEGATE,
+    };
     return new Promise((resolve, reject) => {
       const fail = (reason: string) => {
         worker.terminate();
