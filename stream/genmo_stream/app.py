@@ -120,7 +120,9 @@ class Api:
         self._streams = streams
         self._authorizer = authorizer
         self._keypoints = KeypointsEndpoint(streams, publishers, self.authorize).serve
-        self._collector = StreamCollector(lambda: streams, streams.estimator.engine)
+        self._collector = StreamCollector(
+            lambda: streams, streams.estimator.engine, streams.admission
+        )
 
     def routes(self) -> list[BaseRoute]:
         """What is under /v1."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from genmo_rt.clock import TICK_HZ
 
-SHARE = 0.8  # of the time that streams may take; the rest is for viewers, peaks and the system
+SHARE = 0.7  # of the time that streams may take; the rest is for viewers, peaks and the system
 HALF_HZ = TICK_HZ / 2  # frames looked at per second and camera on the rung half
 
 
@@ -17,14 +17,16 @@ class Costs:
 
     Attributes:
         packets: what a frame's packets take, in Python.
-        decode: from there to a picture.
+        parse: what a message with landmarks takes, in Python.
+        decode: from packets to a picture.
         look: the 2D stage, colours included.
         model: the batched model's share of one stream.
-        pose: the rest, from landmarks to an encoded pose, in Python.
+        pose: the rest, from landmarks to a published pose, in Python.
         masked: a tick without a frame, more than that.
     """
 
     packets: float
+    parse: float
     decode: float
     look: float
     model: float
@@ -53,7 +55,7 @@ def capacity_of(costs: Costs, cores: int) -> Capacity:
     half_else = TICK_HZ * costs.decode + HALF_HZ * (costs.look + costs.model + costs.masked)
     full_python = TICK_HZ * (costs.packets + costs.pose)
     full_else = TICK_HZ * (costs.decode + costs.look + costs.model)
-    keypoints_python = TICK_HZ * costs.pose
+    keypoints_python = TICK_HZ * (costs.parse + costs.pose)
     keypoints_else = TICK_HZ * costs.model
     return Capacity(
         cameras=max(1, _fit(half_python, half_else, cores)),

@@ -8,15 +8,22 @@ from prometheus_client.registry import Collector
 
 from genmo_rt.device import DeviceFigures, device_figures
 from genmo_rt.engine.engine import Engine, EngineFigures
+from genmo_stream.admission import NAMES, Admission
 from genmo_stream.stream import Stream
 
 
 class StreamCollector(Collector):
     """Reads every stream at scrape time; nothing is counted twice."""
 
-    def __init__(self, streams: Callable[[], Iterable[Stream]], engine: Engine) -> None:
+    def __init__(
+        self,
+        streams: Callable[[], Iterable[Stream]],
+        engine: Engine,
+        admission: Admission | None = None,
+    ) -> None:
         self._streams = streams
         self._engine = engine
+        self._admission = admission
 
     def collect(self) -> Iterable[Metric]:
         """One family per figure, labelled by stream."""
@@ -35,7 +42,12 @@ class StreamCollector(Collector):
             "Time of the last poses by stage",
             labels=["stream", "stage", "quantile"],
         )
+        rungs = GaugeMetricFamily(
+            "genmo_rung", "1 where all frames are looked at, 0.5 where half are", labels=["stream"]
+        )
         for stream in streams:
+            if stream.rung is not None:
+                rungs.add_metric([stream.name], 1.0 if stream.rung == "full" else 0.5)
             received.add_metric([stream.name], stream.received)
             dropped.add_metric([stream.name], stream.dropped)
             poses.add_metric([stream.name], stream.ledger.poses)
@@ -43,9 +55,20 @@ class StreamCollector(Collector):
             for stage, value in stream.ledger.percentiles().items():
                 latency.add_metric([stream.name, stage, "0.5"], value.p50 / 1e3)
                 latency.add_metric([stream.name, stage, "0.95"], value.p95 / 1e3)
-        yield from (received, dropped, poses, viewers, latency)
+        yield from (received, dropped, poses, viewers, latency, rungs)
+        if self._admission is not None:
+            yield _capacity_family(self._admission)
         yield from _engine_families(self._engine.figures)
         yield from _device_families(device_figures(str(self._engine.device)))
+
+
+def _capacity_family(admission: Admission) -> Metric:
+    capacity = GaugeMetricFamily(
+        "genmo_capacity_streams", "Publishers at once, with none of other kinds", labels=["source"]
+    )
+    for kind in NAMES:
+        capacity.add_metric([kind], admission.limit(kind))
+    return capacity
 
 
 def _engine_families(figures: EngineFigures) -> Iterable[Metric]:

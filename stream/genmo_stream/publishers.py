@@ -63,10 +63,11 @@ class Publishers:
         """
         before = self._places.get(stream)
         self._places[stream] = _Place(identity, publisher)
-        self._forget_ended()
+        self.forget_ended()
         return None if before is None else before.publisher
 
-    def _forget_ended(self) -> None:
+    def forget_ended(self) -> None:
+        """Lets go of all that held the publishers who are gone."""
         ended = [name for name, place in self._places.items() if place.publisher.ended]
         for name in ended:
             del self._places[name]

@@ -102,6 +102,7 @@ class KeypointsEndpoint:
                 await _Session(websocket, source, hello, self._limits, self._clock_us).run()
             finally:
                 source.end(Closing(CLOSE_ENDED, "the client is gone"))
+                self._publishers.forget_ended()
 
 
 class _Session:
@@ -204,12 +205,13 @@ class _Session:
 
     async def _close(self, closing: Closing) -> None:
         """Says bye and closes; neither waits for a peer that has stopped reading."""
-        with suppress(TimeoutError, WebSocketDisconnect):
-            async with asyncio.timeout(BYE_S):
-                await self._websocket.send_text(encode_control(Bye(closing.reason), Space.SMPL))
-        with suppress(TimeoutError, WebSocketDisconnect):
-            async with asyncio.timeout(BYE_S):
-                await self._websocket.close(closing.code, closing.reason)
+        with suppress(WebSocketDisconnect):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(BYE_S):
+                    await self._websocket.send_text(encode_control(Bye(closing.reason), Space.SMPL))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(BYE_S):
+                    await self._websocket.close(closing.code, closing.reason)
 
 
 class _Over(Exception):

@@ -147,7 +147,7 @@ class _Endpoint:
             source=source,
         )
         self._sessions[stream] = session
-        self._forget_ended()
+        source.at_end(self._forget_ended)
         before = self._publishers.take(stream, identity, source)
         if before is not None:  # after the new one is in its place: viewers see no end
             await before.close(TAKEN_OVER)
@@ -180,7 +180,6 @@ class _Endpoint:
     async def _delete(self, request: Request) -> Response:
         session = self._find(request)
         await session.source.close("the publisher deleted its session")
-        self._forget_ended()
         return Response(status_code=200)
 
     def _find(self, request: Request) -> _Session:
@@ -197,6 +196,7 @@ class _Endpoint:
         ended = [name for name, session in self._sessions.items() if session.source.ended]
         for name in ended:
             del self._sessions[name]
+        self._publishers.forget_ended()
 
 
 async def _answer(
