@@ -60,6 +60,21 @@ def test_who_comes_while_a_batch_runs_is_in_the_next_one_together(steps: Steps) 
     run(main())
 
 
+def test_where_frames_come_fast_the_first_waits_for_others(steps: Steps) -> None:
+    async def main() -> None:
+        one = Mind(patience_s=1.0)
+        steps.go.release()
+        first = asyncio.create_task(advance(one, "a"))
+        for _ in range(5):  # turns of the loop, in which it would have started
+            await asyncio.sleep(0)
+        assert await advance(one, "b") == ["b"]
+        assert await first == ["a"]
+        assert steps.batches == [["a", "b"]]
+        one.close()
+
+    run(main())
+
+
 def test_a_stream_that_fails_fails_alone(steps: Steps) -> None:
     async def main() -> None:
         one = Mind()
