@@ -17,6 +17,7 @@ SURE = 0.5  # share of the background's corners that agree; then it can contradi
 CHECKED_US = 1_000_000  # over which a sensor and the background are compared
 MAX_APART = np.radians(30.0)  # ... and may disagree: near things pass by when a camera walks
 MAX_SHARE = 0.6  # ... of the larger of the two turns
+TREMBLE = np.radians(0.2)  # without a picture, less isn't taken for a turn: sensors tremble
 CARRIED_US = 2_000_000  # for so long after a turn somebody may be carrying the camera
 
 Array = NDArray[np.float64]
@@ -27,6 +28,31 @@ class _Checked:
     t_us: int
     by_sensor: Array
     by_background: Array
+
+
+class SensorWatch:
+    """Watches a camera of which no picture comes: its sensors are all there is."""
+
+    def __init__(self, sensors: Sensors) -> None:
+        self._sensors = sensors
+        self._held: Array | None = None  # rotation at the last turn that was told
+        self._moved_us: int | None = None
+
+    def look(self, t_us: int) -> CameraMotion:
+        """Says how the camera moved since the frame before; t_us is this one's capture time."""
+        attitude = self._sensors.at(t_us)
+        if attitude is None:
+            self._held = None
+            return STILL
+        if self._held is None:
+            self._held = attitude.R_now2first
+        turn = rotation_vector(self._held.T @ attitude.R_now2first)
+        if np.linalg.norm(turn) < TREMBLE:
+            turn = np.zeros(3)
+        else:
+            self._held, self._moved_us = attitude.R_now2first, t_us
+        carried = self._moved_us is not None and t_us - self._moved_us < CARRIED_US
+        return CameraMotion(turn, 1.0, attitude.up_cam, carried)
 
 
 class CameraWatch:

@@ -45,7 +45,8 @@ from genmo_stream.ice import (
 )
 from genmo_stream.offer import Offer, OfferError
 from genmo_stream.sensors import Sensors
-from genmo_stream.wire.sensors import CHANNEL
+from genmo_stream.wire import ErrorMessage, Space, encode_control
+from genmo_stream.wire.sensors import BAD_SENSOR, CHANNEL
 
 RETRY_AFTER_S = 5  # for a publisher that found all ports taken
 WATCH_PERIOD_S = 0.25  # how often a source looks for silence
@@ -284,7 +285,13 @@ class FrameSource:
             channel.close()
             return
         self._channel = channel
-        channel.on("message", lambda message: self.sensors.take(message, _now_us()))
+
+        def take(message: str | bytes) -> None:
+            complaint = self.sensors.take(message, _now_us())
+            if complaint is not None and channel.readyState == "open":
+                channel.send(encode_control(ErrorMessage(BAD_SENSOR, complaint), Space.SMPL))
+
+        channel.on("message", take)
 
     def _take(self, packet: RtpPacket) -> tuple[bool, None]:
         self.last_media_monotonic = time.monotonic()

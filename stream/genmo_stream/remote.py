@@ -5,11 +5,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from genmo_stream.camera_watch import SensorWatch
 from genmo_stream.frame import CaptureClock
 from genmo_stream.ingest import SourceEnded
 from genmo_stream.ledger import Rate
 from genmo_stream.publishers import TAKEN_OVER
 from genmo_stream.seen import Admit, Seen, SeenPerson, SourceKind
+from genmo_stream.sensors import Sensors
 from genmo_stream.window import Closing
 from genmo_stream.wire.keypoints import KeypointsMessage
 
@@ -51,6 +53,7 @@ class RemoteSource:
         received: frames that came, also those that couldn't be used.
         refused: of them, those that couldn't.
         last_media_monotonic: when the last frame came, or the source was made.
+        sensors: of the client's device, which it may send.
     """
 
     def __init__(
@@ -64,6 +67,8 @@ class RemoteSource:
         self._config = config
         self._now = clock
         self._rate = Rate(clock)
+        self.sensors = Sensors()
+        self._camera = SensorWatch(self.sensors)
         self._newest: _Arrival | None = None
         self._overtaken = 0
         self._media_seen = False
@@ -149,6 +154,8 @@ class RemoteSource:
                     tick=tick,
                     people=tuple(SeenPerson(keypoints) for keypoints in message.persons),
                     intrinsics=message.intrinsics,
+                    camera=self._camera.look(arrival.t_capture_us),
+                    complaint=self.sensors.complaint(),
                 )
         raise SourceEnded(self.closing.reason)
 

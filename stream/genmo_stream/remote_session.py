@@ -26,6 +26,7 @@ from genmo_stream.wire.keypoints import (
     encode_hello,
     parse_publisher,
 )
+from genmo_stream.wire.sensors import BAD_SENSOR, SensorText
 
 BYE_S = 0.2
 TIME_ERROR_EVERY_S = 1.0  # frames whose time doesn't fit are dropped and told of so often
@@ -172,6 +173,9 @@ class _Session:
             parsed = parse_publisher(message, self._limits)
             if isinstance(parsed, ClockPing):
                 return self._pong(parsed, arrival_us)
+            if isinstance(parsed, SensorText):
+                complaint = self._source.sensors.take(parsed.text, arrival_us)
+                return None if complaint is None else ErrorMessage(BAD_SENSOR, complaint)
             t_us = self._timeline.frame(parsed.t_capture_us, arrival_us)
         except TimeError as error:
             self._source.refuse()

@@ -52,10 +52,10 @@ class Sensors:
         self._told_of_time = False
         self.trusted = True
 
-    def take(self, message: str | bytes, arrival_us: int) -> None:
-        """Takes one message of the data channel."""
+    def take(self, message: str | bytes, arrival_us: int) -> str | None:
+        """Takes one message of the data channel; returns what is wrong with it, once."""
         if not self.trusted:
-            return
+            return None
         try:
             if len(self._arrivals) == MAX_PER_S and arrival_us - self._arrivals[0] < 1_000_000:
                 raise WireError(f"over {MAX_PER_S} samples in a second; send 60")
@@ -63,13 +63,12 @@ class Sensors:
             sample = parse_sample(message)
             t_us = self._timeline.frame(sample.t_us, arrival_us)
         except TimeError as error:
-            if not self._told_of_time:
-                self._complain(f"{error}; such samples are left out")
+            if self._told_of_time:
+                return None
             self._told_of_time = True
-            return
+            return self._complain(f"{error}; such samples are left out")
         except WireError as error:
-            self.distrust(str(error))
-            return
+            return self.distrust(str(error))
         with self._lock:
             before = self._attitudes[-1] if self._attitudes else None
             turned = np.eye(3) if before is None else before.R_now2first
@@ -81,17 +80,19 @@ class Sensors:
                 up_cam = -sample.gravity / np.linalg.norm(sample.gravity)
             self._last_us = sample.t_us
             self._attitudes.append(Attitude(t_us, turned, up_cam))
+        return None
 
-    def distrust(self, reason: str) -> None:
-        """Ignores the sensors from now on."""
-        if self.trusted:
-            self.trusted = False
-            self._complain(f"{reason}. The sensors of this camera are ignored")
-            with self._lock:
-                self._attitudes.clear()
+    def distrust(self, reason: str) -> str | None:
+        """Ignores the sensors from now on; returns what there is to say about that, once."""
+        if not self.trusted:
+            return None
+        self.trusted = False
+        with self._lock:
+            self._attitudes.clear()
+        return self._complain(f"{reason}. The sensors of this camera are ignored")
 
     def complaint(self) -> str | None:
-        """What there is to say to people, once."""
+        """What there is to say to viewers, once."""
         with self._lock:
             said, self._complaint = self._complaint, None
         return said
@@ -116,6 +117,7 @@ class Sensors:
         turned = one.R_now2first @ rotation(share * way)
         return Attitude(t_us, turned, one.up_cam if share < 0.5 else other.up_cam)
 
-    def _complain(self, reason: str) -> None:
+    def _complain(self, reason: str) -> str:
         with self._lock:
             self._complaint = reason
+        return reason

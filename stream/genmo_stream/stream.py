@@ -40,6 +40,7 @@ from genmo_stream.wire import (
     Stats,
     StreamState,
 )
+from genmo_stream.wire.sensors import BAD_SENSOR
 
 STALL_S = 3.0  # without media for this long a stream is stalled
 
@@ -260,7 +261,7 @@ class Stream:
             while True:
                 seen = await source.next(self._admit)
                 if seen.complaint is not None:
-                    self.hub.send(ErrorMessage("bad_sensor", seen.complaint))
+                    self.hub.send(ErrorMessage(BAD_SENSOR, seen.complaint))
                 followed = Followed(seen, self._tracker.update(seen.people, seen.tick.t))
                 self.hub.note(_sighting(followed, options))
                 await handoff.put(followed)

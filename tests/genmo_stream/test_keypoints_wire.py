@@ -77,7 +77,7 @@ def test_a_ping_comes_back_as_it_was_sent(ping: ClockPing) -> None:
         ('{"type":"keypoints"', "not JSON"),
         ("[" * 20_000, "not JSON"),
         ("[1]", "expected an object"),
-        ('{"type":"poses"}', "expected keypoints or ping"),
+        ('{"type":"poses"}', "expected keypoints, ping or sensor"),
         ('{"type":"keypoints","proto":"genmo.v9"}', "this server speaks genmo.v1"),
         ('{"type":"ping"}', "t0 is None; expected a number"),
         ("x" * (PUBLISHER_LIMITS.max_message_bytes + 1), "expected at most 65536"),

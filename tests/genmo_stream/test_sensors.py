@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from genmo_rt.camera_motion import rotation, rotation_vector
 from genmo_rt.keypoints import Keypoints
-from genmo_stream.camera_watch import CameraWatch
+from genmo_stream.camera_watch import CameraWatch, SensorWatch
 from genmo_stream.ingest import IngestConfig
+from genmo_stream.remote import RemoteSource
 from genmo_stream.seen import SeenPerson
 from genmo_stream.sensors import MAX_PER_S, Sensors
 from genmo_stream.wire import WireError
-from genmo_stream.wire.sensors import SensorSample, encode_sample, parse_sample
+from genmo_stream.wire.keypoints import parse_publisher
+from genmo_stream.wire.sensors import SensorSample, SensorText, encode_sample, parse_sample
 from tests.camera_server import Host, TestCamera, camera_server, until
 from tests.genmo_stream.test_ingest import connect
 from tests.genmo_stream.turning_camera import PERSON, picture
@@ -188,12 +190,37 @@ def test_a_sensor_that_the_background_contradicts_is_said_and_ignored(
     assert "are ignored" in complaint
 
 
+def test_without_a_picture_sensors_tell_the_turn_and_a_tremble_is_none() -> None:
+    for rate, turns in ((PAN, True), (np.array([0.0, 1e-3, 0.0]), False)):
+        watch = SensorWatch(fed(rate, 2))
+        total = np.eye(3)
+        for i in range(60):
+            seen = watch.look(START_US + round(i * 1e6 / 30) + 3000)
+            total = total @ rotation(seen.turn)
+            assert seen.up_cam is not None
+        expected = rate * 59 / 30 if turns else np.zeros(3)
+        np.testing.assert_allclose(rotation_vector(total), expected, atol=np.radians(0.3))
+        assert seen.carried == turns
+
+
+def test_sensors_come_between_keypoints_and_a_lie_is_answered() -> None:
+    source = RemoteSource()
+    parsed = parse_publisher(sample())
+    assert isinstance(parsed, SensorText)
+    assert source.sensors.take(parsed.text, START_US) is None
+    lie = parse_publisher(sample(gravity=[0, 900, 0]))
+    assert isinstance(lie, SensorText)
+    assert "gravity of 900" in str(source.sensors.take(lie.text, START_US + 10))
+
+
 def test_sensors_come_on_the_data_channel_of_a_publisher() -> None:
     async def test() -> None:
         host = Host()
         async with camera_server(host, IngestConfig(ice_interfaces=("127.0.0.1",))) as url:
             camera = TestCamera()
             channel = camera.connection.createDataChannel("sensors")
+            told: list[str] = []
+            channel.on("message", told.append)
             other = camera.connection.createDataChannel("other")
             await connect(url, camera)
             await until(lambda: bool(host.published) and channel.readyState == "open")
@@ -203,6 +230,8 @@ def test_sensors_come_on_the_data_channel_of_a_publisher() -> None:
             channel.send(sample(gravity=[0, 0, 0]))
             await until(lambda: not source.sensors.trusted)
             assert "gravity of 0" in str(source.sensors.complaint())
+            await until(lambda: bool(told))
+            assert json.loads(told[0])["code"] == "bad_sensor"
             await until(lambda: other.readyState == "closed")
             await camera.close()
 

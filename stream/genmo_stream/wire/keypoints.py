@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from genmo_rt.camera import Intrinsics
 from genmo_rt.keypoints import NUM_LANDMARKS, Keypoints
 from genmo_stream.wire.messages import PROTOCOL, U32_MAX, Floats, WireError
+from genmo_stream.wire.sensors import TIME_MAX, SensorText
 from genmo_stream.wire.strict_json import array, dumps, integer, kind, list_of, loads, number, short
 
-TIME_MAX = 2**62  # microseconds: far beyond any clock
 SIDE_RANGE = (16, 16384)  # pixels of a picture's edge
 FAR_SIDES = 10.0  # longer edges of the picture: a landmark further outside is an error
 FOCAL_SIDES = (0.04, 6.0)  # longer edges: fields of view from 170 to 10 degrees
@@ -80,7 +80,7 @@ class ClockPing:
 
 def parse_publisher(
     message: str | bytes, limits: PublisherLimits = PUBLISHER_LIMITS
-) -> KeypointsMessage | ClockPing:
+) -> KeypointsMessage | ClockPing | SensorText:
     """Reads what a client sent to /keypoints.
 
     Raises:
@@ -104,8 +104,10 @@ def parse_publisher(
         case "ping":
             t3 = number(fields, "t3") if fields.get("t3") is not None else None
             return ClockPing(number(fields, "t0"), t3)
+        case "sensor":
+            return SensorText(message)
         case other:
-            raise WireError(f"message type {short(other)}; expected keypoints or ping")
+            raise WireError(f"message type {short(other)}; expected keypoints, ping or sensor")
 
 
 def encode_keypoints(message: KeypointsMessage) -> str:
@@ -143,7 +145,9 @@ def _keypoints(fields: dict[str, object], limits: PublisherLimits) -> KeypointsM
     height = integer(fields, "height", *SIDE_RANGE)
     persons = list_of(fields, "persons")
     if len(persons) > limits.max_persons:
-        raise WireError(f"{len(persons)} persons; expected at most {limits.max_persons}")
+        raise WireError(
+            f"{len(persons)} persons; expected at most {limits.max_persons}: send the largest"
+        )
     return KeypointsMessage(
         frame=integer(fields, "frame", 0, U32_MAX),
         t_capture_us=integer(fields, "t_capture_us", 0, TIME_MAX),

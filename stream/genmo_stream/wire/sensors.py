@@ -5,16 +5,24 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from genmo_stream.wire.keypoints import TIME_MAX
 from genmo_stream.wire.messages import WireError
 from genmo_stream.wire.strict_json import array, dumps, integer, loads, short
 
 CHANNEL = "sensors"  # label of the data channel
+BAD_SENSOR = "bad_sensor"  # code of the error that says that samples can't be used
+TIME_MAX = 2**62  # microseconds: far beyond any clock
 MAX_SAMPLE_BYTES = 512
 GRAVITY_RANGE = (7.0, 13.0)  # m/s²; hands shake it
 MAX_RATE = 40.0  # rad/s: what gyroscopes in phones can measure
 
 Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class SensorText:
+    """A sample among other messages, not read yet."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)

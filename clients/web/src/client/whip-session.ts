@@ -14,8 +14,11 @@ export interface VideoSource {
   /** The picture is sent this many times smaller than it is. */
   readonly scaleDownBy: number;
   /** Sends on this channel how the camera moves; absent where nothing measures that. */
-  readonly sendMotion?: ((channel: RTCDataChannel) => void) | null;
+  readonly sendMotion?: ((channel: MotionChannel) => void) | null;
 }
+
+/** Beside video a data channel, beside keypoints their socket. */
+export type MotionChannel = RTCDataChannel | WebSocket;
 
 export class WhipSession {
   /** Resolves when the connection is lost for good or closed. */

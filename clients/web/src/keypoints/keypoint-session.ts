@@ -54,13 +54,14 @@ export class KeypointSession implements Session {
    */
   static async open(
     endpoint: URL,
-    { track }: VideoSource,
+    { track, sendMotion }: VideoSource,
     credentials: Credentials,
     watcher: Watcher,
     onFrame: () => void,
     signal: AbortSignal,
   ): Promise<KeypointSession> {
     const socket = await connect(endpoint, credentials, signal);
+    sendMotion?.(socket);
     return new KeypointSession(socket, watcher, track, onFrame);
   }
 

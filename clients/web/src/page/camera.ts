@@ -1,5 +1,5 @@
 /** Where the picture comes from: a camera of this device, or a video file played as one. */
-import type { VideoSource } from "../client/whip-session";
+import type { MotionChannel, VideoSource } from "../client/whip-session";
 import { facingOf, sendMotion, sensorsAllowed } from "./device-sensors";
 
 export type CameraProblem = "insecure" | "denied" | "none" | "busy" | "unplayable" | "unsupported";
@@ -67,7 +67,7 @@ export async function openCamera(
     video.srcObject = null;
   };
   const facing = (await allowed) ? facingOf(track) : null;
-  const tell = facing && ((channel: RTCDataChannel) => sendMotion(channel, facing));
+  const tell = facing && ((channel: MotionChannel) => sendMotion(channel, facing));
   return { stream, track, scaleDownBy: 1, sendMotion: tell, close };
 }
 

@@ -1,5 +1,6 @@
 /** The device's motion sensors beside its camera: permission, samples, and their data channel. */
 import { CameraMotion, encodeSample, type Facing } from "../client/device-motion";
+import type { MotionChannel } from "../client/whip-session";
 
 const FULL_BYTES = 8 << 10; // what waits in a channel; further samples are left out
 
@@ -27,11 +28,12 @@ export function facingOf(track: MediaStreamTrack): Facing | null {
 }
 
 /** Sends the motion of a camera as long as the channel is open. */
-export function sendMotion(channel: RTCDataChannel, facing: Facing): void {
+export function sendMotion(channel: MotionChannel, facing: Facing): void {
   const motion = new CameraMotion(facing);
   const tell = ({ alpha, beta, gamma, timeStamp }: DeviceOrientationEvent) => {
     if (alpha === null || beta === null || gamma === null) return; // there is no sensor
-    if (channel.readyState !== "open" || channel.bufferedAmount > FULL_BYTES) return;
+    const open = channel.readyState === "open" || channel.readyState === WebSocket.OPEN;
+    if (!open || channel.bufferedAmount > FULL_BYTES) return;
     const tUs = Math.round(1000 * (performance.timeOrigin + timeStamp));
     const sample = motion.step({ alpha, beta, gamma }, screenAngle(), tUs);
     if (sample) channel.send(encodeSample(sample));
