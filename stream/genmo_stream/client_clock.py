@@ -85,7 +85,8 @@ class ClientTimeline:
             self._trips.append(_Trip(now_us, round_trip, ((t1 - t0) + (t2 - t3_us)) / 2))
 
     def frame(self, client_us: int, arrival_us: int) -> int:
-        """The capture time of the next frame, Unix microseconds: grows strictly.
+        """The capture time of the next frame, Unix microseconds: grows strictly, never after arrival
+        (but for the microsecond that keeps frames of one burst apart).
 
         Args:
             client_us: as the client has it, on its own clock.
@@ -114,24 +115,31 @@ class ClientTimeline:
 
     def _odd(self, client_us: int, arrival_us: int) -> str | None:
         """What is wrong with a time; None where it fits."""
-        if self._last is None or self._offset is None:
-            return None
-        back = self._last.client_us - client_us
-        if back >= 0:
+        named = f"t_capture_us {client_us}"
+        if self._last is not None and client_us == self._last.client_us:
+            return f"{named} is the last frame's; expected it to grow: send a picture once"
+        if self._last is not None and client_us < self._last.client_us:
+            back_ms = (self._last.client_us - client_us) / 1e3
             return (
-                f"t_capture_us {client_us} is {back / 1e3:g} ms before the last frame's; expected "
-                "it to grow from frame to frame"
+                f"{named} is {back_ms:g} ms before the last frame's; expected it to grow from "
+                "frame to frame: leave out pictures that come late"
             )
-        ahead = client_us + self._offset - arrival_us
+        offset = self._offset
+        if offset is None:
+            trip = self._best_trip(arrival_us)
+            if trip is None:
+                return None  # nothing is known of its clock yet
+            offset = round(trip.offset_us)
+        ahead = client_us + offset - arrival_us
         if ahead > AHEAD_US:
             return (
-                f"t_capture_us {client_us} is {ahead / 1e6:.1f} s in the future, as your clock "
-                "went so far; expected the time at which the picture was taken"
+                f"{named} is {ahead / 1e6:.1f} s in the future, as your clock went so far; "
+                "expected the time at which the picture was taken, on the clock of your pings"
             )
         if -ahead > BEHIND_US:
             return (
-                f"t_capture_us {client_us} is {-ahead / 1e6:.1f} s old, as your clock went so "
-                "far; expected frames as they are taken"
+                f"{named} is {-ahead / 1e6:.1f} s old, as your clock went so far; expected "
+                "pictures as they are taken: leave out those that waited"
             )
         return None
 

@@ -84,7 +84,11 @@ def test_no_time_is_ever_after_the_arrival_and_all_grow() -> None:
 
 @pytest.mark.parametrize(
     ("shift_us", "complaint"),
-    [(10_000_000, "10.0 s in the future"), (-FRAME_US, "before the last"), (-60_000_000, "before")],
+    [
+        (10_000_000, "10.0 s in the future"),
+        (-FRAME_US, "is the last frame's; expected it to grow: send a picture once"),
+        (-60_000_000, "before"),
+    ],
 )
 def test_one_frame_whose_time_does_not_fit_is_refused_and_changes_nothing(
     shift_us: int, complaint: str
@@ -96,6 +100,19 @@ def test_one_frame_whose_time_does_not_fit_is_refused_and_changes_nothing(
                 odd.frame(client + shift_us, arrival)
             continue
         assert odd.frame(client, arrival) == even.frame(client, arrival)
+
+
+@pytest.mark.parametrize(
+    ("shift_us", "complaint"),
+    [(60_000_000, "60.0 s in the future"), (-60_000_000, "60.0 s old, as your clock went so far")],
+)
+def test_a_first_frame_must_be_on_the_clock_of_the_pings(shift_us: int, complaint: str) -> None:
+    timeline = ClientTimeline()
+    timeline.pong(CLIENT_US, SERVER_US + 1_000, SERVER_US + 1_000)
+    timeline.ponged(CLIENT_US + 2_000, SERVER_US + 3_000)
+    with pytest.raises(TimeError, match=complaint):
+        timeline.frame(CLIENT_US + 10_000 + shift_us, SERVER_US + 12_000)
+    assert timeline.frame(CLIENT_US + 40_000, SERVER_US + 42_000) == SERVER_US + 40_000
 
 
 @pytest.mark.parametrize("shift_us", [3_600_000_000, -3_600_000_000, -700_000])
@@ -133,5 +150,5 @@ def test_any_times_at_all_give_growing_times_or_a_refusal(pairs: list[tuple[int,
             t_us = timeline.frame(client, arrival)
         except TimeError:
             continue
-        assert last < t_us <= arrival
+        assert last < t_us <= max(arrival, last + 1)  # frames of one burst stay apart
         last = t_us

@@ -4,37 +4,20 @@ Through real websockets, a real stream and the shipped weights. The server's clo
 every frame comes when its case says, and is answered before the next one leaves.
 """
 
-import contextlib
 import json
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pytest
-import uvicorn
 from numpy.typing import NDArray
-from starlette.applications import Starlette
-from starlette.routing import WebSocketRoute
-from starlette.websockets import WebSocket
-from websockets.sync.client import ClientConnection, connect
 
 from genmo_rt.clock import TickClock
-from genmo_rt.estimate import Estimator
-from genmo_stream.admission import Admission
-from genmo_stream.keypoints import KeypointStage
-from genmo_stream.publishers import Publishers
-from genmo_stream.remote_session import KeypointsEndpoint
-from genmo_stream.sockets import ViewerSocket
-from genmo_stream.streams import Streams
-from genmo_stream.viewers import ViewerOptions, serve_viewer
 from genmo_stream.wire.keypoints import ClockPing, KeypointsMessage, encode_keypoints, encode_ping
 from tests.genmo_rt.walk import seen, walker
+from tests.walk_server import PATIENCE_S, SERVER_US, WalkServer
 
-PATIENCE_S = 30.0
-SERVER_US = 1_790_000_000_000_000
 CLIENT_US = 5_000_000_000  # where the senders' clocks start: none of them shows Unix time
 SECONDS = 4.0
 SETTLED_S = 1.0  # the first second finds the body and the floor
@@ -152,62 +135,6 @@ CASES: dict[str, Case] = {
     "out_of_order_and_doubled": Case(_muddled(), told=frozenset({"bad_time"})),
 }
 BURSTS = "network_stalls_for_a_second"  # of what comes at once the newest wins
-
-
-class WalkServer:
-    """`with WalkServer() as server:` takes keypoints and gives poses; its clock is `now_us`."""
-
-    def __init__(self) -> None:
-        self.now_us = SERVER_US
-        streams = Streams(Estimator.load(streams=2), _no_stage, admission=Admission.to(2))
-        endpoint = KeypointsEndpoint(
-            streams, Publishers(), lambda *_: None, clock_us=lambda: self.now_us
-        )
-
-        async def poses(websocket: WebSocket) -> None:
-            stream = streams.open(websocket.path_params["stream"])
-            await serve_viewer(websocket, stream.hub, ViewerOptions())
-
-        @contextlib.asynccontextmanager
-        async def lifespan(app: Starlette) -> Any:
-            yield
-            await streams.close()
-
-        root = "/v1/streams/{stream}"
-        app = Starlette(
-            routes=[
-                WebSocketRoute(f"{root}/keypoints", endpoint.serve),
-                WebSocketRoute(f"{root}/poses", poses),
-            ],
-            lifespan=lifespan,
-        )
-        config = uvicorn.Config(
-            app, port=0, ws=ViewerSocket, log_level="error", timeout_graceful_shutdown=2
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, name="walk server")
-
-    def __enter__(self) -> "WalkServer":
-        self._thread.start()
-        deadline = time.monotonic() + PATIENCE_S
-        while not self._server.started:
-            assert time.monotonic() < deadline, "the server did not start"
-            time.sleep(0.01)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.should_exit = True
-        self._thread.join(PATIENCE_S)
-        assert not self._thread.is_alive(), "the server did not stop"
-
-    def connect(self, path: str) -> ClientConnection:
-        """A websocket of the server."""
-        port = self._server.servers[0].sockets[0].getsockname()[1]
-        return connect(f"ws://127.0.0.1:{port}/v1/streams/{path}", proxy=None, compression=None)
-
-
-def _no_stage() -> KeypointStage:
-    raise AssertionError("nobody looks at pictures here")
 
 
 class Sender:
