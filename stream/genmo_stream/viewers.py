@@ -155,12 +155,13 @@ async def _watch(hub: Hub, viewer: Viewer) -> NoReturn:
 
 async def _close(websocket: WebSocket, space: Space, closing: Closing) -> None:
     """Says bye and closes; neither waits for a peer that has stopped reading."""
-    with suppress(TimeoutError, WebSocketDisconnect):
-        async with asyncio.timeout(BYE_S):
-            await websocket.send_text(encode_control(Bye(closing.reason), space))
-    with suppress(TimeoutError, WebSocketDisconnect):
-        async with asyncio.timeout(BYE_S):
-            await websocket.close(closing.code, closing.reason)
+    with suppress(WebSocketDisconnect):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(BYE_S):
+                await websocket.send_text(encode_control(Bye(closing.reason), space))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(BYE_S):
+                await websocket.close(closing.code, closing.reason)
 
 
 def _leaves(group: BaseExceptionGroup[_Ended]) -> list[_Ended]:
