@@ -37,7 +37,7 @@ def test_with_the_switch_on_no_media_leaves_the_browser(
         page.click("#start")
         opened.wait(publish="live", stream_state="live", person="tracked")
         opened.wait_for_poses(3)
-        page.wait_for_function("document.querySelector('#private-fps').dataset.fps > 0")
+        page.wait_for_function("() => document.querySelector('#private-fps').dataset.fps > 0")
         assert "fps here" in page.inner_text("#private-fps")
         opened.screenshot("page-private-video")
         stream = httpx.get(f"{live_server.url}/v1/streams/private", trust_env=False).json()
@@ -47,11 +47,11 @@ def test_with_the_switch_on_no_media_leaves_the_browser(
         assert list(psutil.Process(live_server.pid).net_connections(kind="udp")) == []
         assert opened.complaints == []
         page.uncheck("#private")  # and back: the same picture as video
-        page.wait_for_function("window.peers > 0", timeout=WAIT_MS)
+        page.wait_for_function("() => window.peers > 0", timeout=WAIT_MS)
         opened.wait(publish="live", stream_state="live")
         page.select_option("#lookahead", "4")  # publishes anew
         page.wait_for_function(
-            "document.querySelector('#delay').textContent === '133 ms'", timeout=WAIT_MS
+            "() => document.querySelector('#delay').textContent === '133 ms'", timeout=WAIT_MS
         )
         context.close()
     assert {request.split("/")[2] for request in opened.requests if "//" in request} == {
