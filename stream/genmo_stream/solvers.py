@@ -149,7 +149,7 @@ class Solvers:
         except EngineFull:
             if away:  # who is in the picture goes before who may come back
                 self._end([min(away, key=lambda solver: solver.used_t).person])
-            elif beside_others:
+            elif self._solvers:
                 return
             estimator = self._start(seen)
         self._solvers[newcomer.person] = Solver(

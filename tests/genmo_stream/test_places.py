@@ -65,6 +65,13 @@ def test_everybody_in_the_picture_has_a_place_of_their_own() -> None:
     assert (estimator.engine.free, solvers.places) == (3, 0)
 
 
+def test_of_many_in_the_first_frame_as_many_have_a_place_as_there_are() -> None:
+    estimator = make_estimator(slots=2)
+    solvers = Solvers(estimator)
+    assert advance(solvers, frame(1, 2, 3, 4)) == [1, 2]
+    assert advance(solvers, frame(1, 2, 3, 4, index=1)) == [1, 2]
+
+
 def test_everybody_in_a_frame_is_run_in_one_batch_with_the_same_poses_as_apart() -> None:
     estimator = make_estimator(slots=4)
     solvers, alone = Solvers(estimator), Solvers(estimator)
