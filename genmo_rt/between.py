@@ -6,25 +6,22 @@ guesses disturbed the smoothing of what is seen (docs/log.md).
 """
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from genmo_rt.live_math import forward_kinematics, quat_xyzw_to_rotmat
 from genmo_rt.pose import Pose
-from genmo_rt.rotation import quat_xyzw_to_rotmat
-from genmo_rt.smpl import Body
 
 Floats = NDArray[np.float32]
 
 
-def pose_between(before: Pose, after: Pose, t: float, body: Body, rest_joints: Floats) -> Pose:
+def pose_between(before: Pose, after: Pose, t: float, rest_joints: Floats) -> Pose:
     """The pose at t: rotations on the shortest arc, the rest on a straight line.
 
     Args:
         before: of the last frame.
         after: of the next one; its shape counts.
         t: seconds, between the two.
-        body: whose joints.
-        rest_joints: (24, 3) of that shape, metres.
+        rest_joints: (24, 3) of its shape, metres.
     Returns:
         A pose without confidence: nothing was seen.
     """
@@ -33,25 +30,25 @@ def pose_between(before: Pose, after: Pose, t: float, body: Body, rest_joints: F
     def line(start: Floats, end: Floats) -> Floats:
         return start + share * (end - start)
 
-    quat_xyzw = slerp(before.quat_xyzw, after.quat_xyzw, float(share))
-    root_cam = slerp(before.root_quat_xyzw_cam, after.root_quat_xyzw_cam, float(share))
+    ends = (np.vstack((p.quat_xyzw, p.root_quat_xyzw_cam)) for p in (before, after))
+    turned = slerp(*ends, float(share))  # (25, 4): all joints, and the first in the camera
+    quat_xyzw, root_cam = turned[:-1], turned[-1]
     pelvis = line(before.pelvis, after.pelvis)
-    both = np.stack((quat_xyzw, np.concatenate((root_cam[None], quat_xyzw[1:]))))
-    _, joints = body.forward_kinematics(
-        quat_xyzw_to_rotmat(torch.from_numpy(both)),
-        torch.from_numpy(np.stack((pelvis, line(before.joints_cam[0], after.joints_cam[0])))),
-        torch.from_numpy(rest_joints),
-    )
+    rotmat = quat_xyzw_to_rotmat(turned.astype(np.float64))
+    both = np.stack((rotmat[:-1], np.concatenate((rotmat[-1:], rotmat[1:-1]))))
+    roots = np.stack((pelvis, line(before.joints_cam[0], after.joints_cam[0])), dtype=np.float64)
+    _, joints64 = forward_kinematics(both, roots, rest_joints.astype(np.float64))
+    joints = joints64.astype(np.float32)
     return Pose(
         t=t,
         quat_xyzw=quat_xyzw,
         pelvis=pelvis,
         velocity=line(before.velocity, after.velocity),
-        joints=joints[0].numpy(),
+        joints=joints[0],
         contacts=line(before.contacts, after.contacts),
         confidence=0.0,
         shape=after.shape,
-        joints_cam=joints[1].numpy(),
+        joints_cam=joints[1],
         root_quat_xyzw_cam=root_cam,
     )
 

@@ -296,10 +296,10 @@ class StreamEstimator:
 
     def _posed_between(self, after: Pose) -> list[tuple[Pose, bool]]:
         """The ticks without a frame since the last one, now that the next one's pose is known."""
-        last, body, bones = self._last, self._estimator.body, self._poser.rest_joints
+        last, bones = self._last, self._poser.rest_joints
         if last is None:
             return []
-        return [(pose_between(last, after, t, body, bones), False) for t in self._between]
+        return [(pose_between(last, after, t, bones), False) for t in self._between]
 
     def _held(self) -> list[tuple[Pose, bool]]:
         """The ticks without a frame since the last one, before a cut."""

@@ -89,6 +89,22 @@ def rotmat_to_quat_xyzw(rotmat: Array) -> Array:
     return row.reshape(*rotmat.shape[:-2], 4)
 
 
+def quat_xyzw_to_rotmat(quat_xyzw: Array) -> Array:
+    """(..., 4) unit quaternions to (..., 3, 3)."""
+    x, y, z, w = (quat_xyzw[..., n] for n in range(4))
+    rotmat = np.empty((*quat_xyzw.shape[:-1], 3, 3))
+    rotmat[..., 0, 0] = 1 - 2 * (y * y + z * z)
+    rotmat[..., 0, 1] = 2 * (x * y - z * w)
+    rotmat[..., 0, 2] = 2 * (x * z + y * w)
+    rotmat[..., 1, 0] = 2 * (x * y + z * w)
+    rotmat[..., 1, 1] = 1 - 2 * (x * x + z * z)
+    rotmat[..., 1, 2] = 2 * (y * z - x * w)
+    rotmat[..., 2, 0] = 2 * (x * z - y * w)
+    rotmat[..., 2, 1] = 2 * (y * z + x * w)
+    rotmat[..., 2, 2] = 1 - 2 * (x * x + y * y)
+    return rotmat
+
+
 def rotmat_to_axis_angle(rotmat: Array) -> Array:
     """(..., 3, 3) to (..., 3) axis times angle, 0..pi (at pi either axis may come out)."""
     quat_xyzw = rotmat_to_quat_xyzw(rotmat)

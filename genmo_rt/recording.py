@@ -96,13 +96,11 @@ def whole_poses(
     return [
         pose
         for part, poses in zip(parts, publish(settled, person), strict=True)
-        for pose in _every_tick(part, poses, person.body, bones)
+        for pose in _every_tick(part, poses, bones)
     ]
 
 
-def _every_tick(
-    stretch: Stretch, poses: list[Pose], body: Body, bones: NDArray[np.float32]
-) -> Iterator[Pose]:
+def _every_tick(stretch: Stretch, poses: list[Pose], bones: NDArray[np.float32]) -> Iterator[Pose]:
     """Poses of a stretch's frames, and between them of its ticks that had none."""
     following = iter(poses)
     before = after = next(following)  # a stretch begins with a frame
@@ -113,7 +111,7 @@ def _every_tick(
         elif after is before:  # none follows before the cut
             yield replace(before, t=float(t), confidence=0.0)
         else:
-            yield pose_between(before, after, float(t), body, bones)
+            yield pose_between(before, after, float(t), bones)
 
 
 def _with_bones(pose: Pose, stream: StreamEstimator, body: Body) -> Pose:

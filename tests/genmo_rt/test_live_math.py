@@ -33,6 +33,13 @@ def test_matrices_become_the_same_quaternions_and_rotation_vectors() -> None:
     assert np.abs(live_math.rotmat_to_axis_angle(rotmat) - vector).max() < 1e-12
 
 
+def test_quaternions_become_the_same_matrices() -> None:
+    quat = rotation.axis_angle_to_rotmat(torch.from_numpy(axis_angles()))
+    quat = rotation.rotmat_to_quat_xyzw(quat)
+    expected = rotation.quat_xyzw_to_rotmat(quat).numpy()
+    assert np.abs(live_math.quat_xyzw_to_rotmat(quat.numpy()) - expected).max() < 1e-14
+
+
 def test_a_half_turn_has_one_of_its_two_axes() -> None:
     half = axis_angles()[-1]
     there = live_math.rotmat_to_axis_angle(live_math.axis_angle_to_rotmat(half))
