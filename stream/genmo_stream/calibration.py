@@ -46,10 +46,11 @@ PICTURE = Path(__file__).parent / "models" / "somebody.jpg"  # scripts/draw_some
 TOGETHER = 4  # streams in one batch of the model, as on a busy machine
 REPEATS = 12  # of every stage
 BIT_RATE = 1_500_000
+PACKETS = 6  # of a frame at BIT_RATE
 PACKET_BYTES, PAYLOAD_TYPE = 1200, 96
 MAX_SIDE = 4096
 # What can't be run without a network, in shares of what is: measured in a server with four cameras.
-ASSEMBLY = 4.0  # all that a frame's packets cost, over reading and putting them together
+ASSEMBLY = 10.0  # all that a packet costs, over reading it and putting it to others
 EVENT_LOOP = 1.5  # a published pose, over what is run here of it
 
 Image = NDArray[np.uint8]
@@ -72,7 +73,7 @@ def measure(estimator: Estimator, make_stage: Callable[[], KeypointStage]) -> Co
     whole, masked = _posing(estimator, person, missed=0), _posing(estimator, person, missed=1)
     model = _model(estimator, person.keypoints)
     return Costs(
-        packets=ASSEMBLY * _assembling(frames),
+        packets=PACKETS * ASSEMBLY * _assembling(frames),
         parse=_parsing(person.keypoints),
         decode=decode,
         look=look,
@@ -121,7 +122,7 @@ def _decode(decoder: VideoCodecContext, data: bytes, pictures: list[VideoFrame])
 
 
 def _assembling(frames: Sequence[bytes]) -> float:
-    """What reading one frame's RTP packets and putting them together costs."""
+    """What reading one RTP packet and putting it to the others of its frame costs."""
     whole: list[EncodedFrame] = []
     timeline = CaptureTimeline()
     assembler = FrameAssembler({PAYLOAD_TYPE: "VP8"}, timeline, whole.append, lambda: 0)
@@ -135,7 +136,7 @@ def _assembling(frames: Sequence[bytes]) -> float:
             packet.marker, packet.payload = int(part is parts[-1]), part
             packets.append(packet.serialize())
             sequence += 1
-        took.append(_timed(_assemble, assembler, packets))
+        took.append(_timed(_assemble, assembler, packets) / len(packets))
     assert len(whole) == len(frames), "every frame is whole"
     return median(took)
 
