@@ -144,7 +144,8 @@ def _load(args: argparse.Namespace, config: "ServerConfig") -> int:
                 said += point.phase.failures
             if len(measured) > 1:
                 said.append(figures.excess(*measured))
-    print("".join(f"\n{line}" for line in said))
+    for line in said:
+        print(f"\n{line}")
     if args.picture is not None:
         args.picture.write_text(figures.picture(points))
         print(f"\nwrote {args.picture}")
