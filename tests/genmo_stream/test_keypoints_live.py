@@ -20,7 +20,13 @@ from websockets.sync.client import connect
 
 from genmo_rt.errors import InputError
 from genmo_stream.publish_keypoints import keypoints_url
-from genmo_stream.wire.keypoints import KeypointsMessage, encode_keypoints
+from genmo_stream.wire.keypoints import (
+    ClockPing,
+    KeypointsMessage,
+    encode_keypoints,
+    encode_ping,
+    parse_publisher,
+)
 from tests.genmo_rt.walk import seen
 from tests.relay import TEXT, Relay, opcodes
 from tests.serving import ServerProcess
@@ -62,6 +68,12 @@ def udp_sockets(pid: int) -> list[object]:
     return list(psutil.Process(pid).net_connections(kind="udp"))
 
 
+def tcp_peers(pid: int) -> set[int]:
+    """The ports that a process has a TCP connection to."""
+    connections = psutil.Process(pid).net_connections(kind="tcp")
+    return {one.raddr.port for one in connections if one.raddr}
+
+
 def test_a_sender_of_keypoints_sends_text_alone_and_poses_come(
     live_server: ServerProcess, videos: Path
 ) -> None:
@@ -85,6 +97,7 @@ def test_a_sender_of_keypoints_sends_text_alone_and_poses_come(
             assert stream["delay"] == 2
             assert (stream["source"], stream["capture_clock"]) == ("keypoints", "sender")
             assert udp_sockets(here.pid) == []
+            assert tcp_peers(here.pid) == {relay.port}
             assert udp_sockets(live_server.pid) == []
         (connection,) = relay.connections
     frames = connection.frames_up()
@@ -92,10 +105,18 @@ def test_a_sender_of_keypoints_sends_text_alone_and_poses_come(
     assert kinds[TEXT] >= 10
     assert set(kinds) <= {TEXT, 0x8, 0xA}  # text, a close, answers to the server's pings
     assert max(len(frame.payload) for frame in frames) < FRAME_BYTES
-    messages = [json.loads(frame.payload) for frame in frames if frame.opcode == TEXT]
+    texts = [frame.payload.decode() for frame in frames if frame.opcode == TEXT]
+    messages = [json.loads(text) for text in texts]
     assert {message["type"] for message in messages} == {"keypoints", "ping"}
     told_of = set().union(*messages)
     assert told_of <= {"type", "frame", "t_capture_us", "width", "height", "persons", "t0", "t3"}
+    for text, message in zip(texts, messages, strict=True):  # nothing hides beside the numbers
+        read = parse_publisher(text)
+        again = encode_ping(read) if isinstance(read, ClockPing) else encode_keypoints(read)
+        assert json.loads(again) == message
+    times = [message["t_capture_us"] for message in messages if message["type"] == "keypoints"]
+    bytes_per_s = sum(map(len, texts)) / ((times[-1] - times[0]) / 1e6)
+    assert bytes_per_s < 10 * FRAME_BYTES / 2
 
 
 def test_bad_keypoints_leave_other_streams_alone(live_server: ServerProcess) -> None:
