@@ -30,8 +30,8 @@ def pose_between(before: Pose, after: Pose, t: float, rest_joints: Floats) -> Po
     def line(start: Floats, end: Floats) -> Floats:
         return start + share * (end - start)
 
-    ends = (np.vstack((p.quat_xyzw, p.root_quat_xyzw_cam)) for p in (before, after))
-    turned = slerp(*ends, float(share))  # (25, 4): all joints, and the first in the camera
+    start, end = (np.vstack((p.quat_xyzw, p.root_quat_xyzw_cam)) for p in (before, after))
+    turned = slerp(start, end, float(share))  # (25, 4): all joints, and the first in the camera
     quat_xyzw, root_cam = turned[:-1], turned[-1]
     pelvis = line(before.pelvis, after.pelvis)
     rotmat = quat_xyzw_to_rotmat(turned.astype(np.float64))
