@@ -10,6 +10,7 @@ from genmo_rt.clock import TICK_HZ
 # Of the time that streams may take. The rest is for viewers, peaks and the system, and for what
 # every stage costs more beside others: a third, measured on two cores.
 SHARE = 0.6
+PYTHON_SHARE = 0.8  # of the time that Python runs on its one core
 HALF_HZ = TICK_HZ / 2  # frames looked at per second and camera on the rung half
 
 
@@ -68,4 +69,4 @@ def capacity_of(costs: Costs, cores: int) -> Capacity:
 
 def _fit(python: float, others: float, cores: int) -> int:
     """Streams that fit in, of so many milliseconds per second each."""
-    return int(SHARE * 1e3 * min(cores / (python + others), 1 / python))
+    return int(1e3 * min(SHARE * cores / (python + others), PYTHON_SHARE / python))
