@@ -150,6 +150,7 @@ class StreamEstimator:
         self._delay = delay
         self._poser = Poser(estimator.body, estimator.soles, intrinsics, height_m, world)
         self._slot = estimator.engine.open(delay)
+        self._ended: list[tuple[Pose, bool]] = []  # poses of the ticks before a restart
         self._restart(cut=True)  # who follows another in a known world may have come by a cut
 
     @property
@@ -214,6 +215,8 @@ class StreamEstimator:
 
     def _ticks(self, tick: Tick, keypoints: Keypoints | None) -> list[_Evidence]:
         """A frame's tick and those missed before it; what a long gap ends is ended."""
+        if tick.restart:
+            self._ended = self.finish()
         if tick.reset:
             self.world.reset()
             self._slot.clear()  # with it the shape goes
@@ -232,7 +235,7 @@ class StreamEstimator:
         self, ticks: Sequence[_Evidence]
     ) -> tuple[list[tuple[Pose, bool]], list[tuple[_Observed, Conditions]]]:
         """What the model can take at once, and the poses from before a cut."""
-        poses: list[tuple[Pose, bool]] = []
+        poses, self._ended = self._ended, []
         waiting: list[tuple[_Observed, Conditions]] = []  # those the model can take at once
         for t, keypoints, framed in ticks:
             turned = self.world.R_now2steady
@@ -246,7 +249,7 @@ class StreamEstimator:
                 continue  # nobody was ever seen: the model waits for the first frame
             if present:
                 if self._shot != self.world.shot or self._is_cut(conditions.view, t):
-                    poses += self._estimate(waiting)
+                    poses += self._estimate(waiting) + self.finish()
                     poses += self._held()
                     waiting = []
                     self._restart(cut=True)

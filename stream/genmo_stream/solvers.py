@@ -115,12 +115,9 @@ class Solvers:
             EngineFull: there is no place for one more.
         """
         seen = followed.seen
-        if seen.tick.reset:
-            self._end(tuple(self._solvers))
-            self._world = None
-        if self._solvers and self._is_another_camera(seen):
-            self._end(tuple(self._solvers))
-            self._world = None  # a turned phone is another one
+        is_another_camera = bool(self._solvers) and self._is_another_camera(seen)  # a turned phone
+        if seen.tick.reset or is_another_camera:
+            self.forget()
         self._world = self._world or World()
         self._world.move_camera(seen.tick.t, seen.camera)
         self._pending.append(followed)

@@ -460,6 +460,26 @@ def test_with_delay_a_pose_comes_later_with_its_own_frame(estimator: Estimator) 
     run(main())
 
 
+def test_with_delay_nobody_vanishes_from_the_last_frames_before_a_gap(
+    estimator: Estimator,
+) -> None:
+    async def main() -> None:
+        scene = Scene(estimator)
+        camera = Camera()
+        scene.publish(camera, PublishOptions(delay=4))
+        for i in range(10):
+            camera.shoot(i / 30)
+            await until(lambda shot=i: camera.asked > shot + 1)
+        for i in range(10):
+            camera.shoot(3 + i / 30)  # over 45 ticks: caches restart
+        await scene.poses(16)
+        assert [pose.message.frame for pose in scene.viewer.poses] == list(range(16))
+        assert scene.persons == [[1]] * 16
+        await scene.stream.close()
+
+    run(main())
+
+
 # ---- coming back --------------------------------------------------------------------------------
 
 
