@@ -20,7 +20,7 @@ from genmo_stream.turns import Turns
 FrameTap = Callable[[Frame], None]
 """Called with every frame that is used, in the 2D stage's thread (the bench reads barcodes)."""
 
-HALF_SPACING_US = 1.5e6 / TICK_HZ  # on the rung half, a frame this much later is the next one
+HALF_SPACING_US = 1.6e6 / TICK_HZ  # on the rung half, a frame this much later is the next one
 LATE_S = 0.5 / TICK_HZ  # who was kept waiting for longer would have been on time on an idle machine
 
 
