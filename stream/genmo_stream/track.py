@@ -16,6 +16,7 @@ JUMP_PER_S = 6.0  # ... and more per second between two sights
 MAX_GROWTH = 2.0  # at once ...
 GROWTH_PER_S = 2.0  # ... and more per second between two sights
 STEP, STEP_PER_S = 0.5, 2.0  # torsos that landmarks move: the unit of the cost of place and pose
+GAP_COST = 2.0  # of the logarithm of that unit
 CLOTHES_COST = 4.0  # of wholly different clothes, in that unit
 STEADY_GAP_S = 0.3  # for so long somebody goes on as they went
 NEAR = 1.5  # torsos between shoulders: two people may hide or be taken for each other
@@ -104,6 +105,13 @@ class Track:
     def cost(self, form: Form, t: float) -> float:
         """How much speaks against this being them: place and pose, and clothes."""
         return self.place_cost(form, t) + CLOTHES_COST * self.clothes_distance(form)
+
+    def gap_cost(self, t: float) -> float:
+        """What speaks against whoever was away: where they could be is less and less known.
+
+        The logarithm of a normal density's width, which place_cost measures by.
+        """
+        return GAP_COST * float(np.log1p(STEP_PER_S * (t - self.seen_at) / STEP))
 
     def place_cost(self, form: Form, t: float) -> float:
         """How far the landmarks are from where they should be now, in expected steps."""

@@ -44,7 +44,8 @@ DOUBT = 0.8  # of cost: an assignment that is better by less than this is doubtf
 SETTLE_S = 0.3  # apart, before two who met are told apart by their clothes ...
 GIVE_UP_S = 1.0  # ... and after so long without an answer they get new ids
 TELLING = 0.12  # difference of clothes' distances that tells two people apart
-OTHER_CLOTHES = 0.5  # at this distance nobody who was away is taken for the same person
+OTHER_CLOTHES = 0.55  # at this distance nobody who was away is taken for the same person ...
+SAME_CLOTHES = 0.4  # ... and at this one nobody who comes back where they weren't expected
 JUST_NOW_S = 0.15  # whoever was seen so lately counts as seen
 LONG_GAP_S = 0.5  # who wasn't seen for longer than that must be recognised, not followed
 
@@ -119,9 +120,10 @@ class PersonTracker:
         if not tracks or not forms:
             return []
         costs = np.array([[self._cost(track, form, t) for form in forms] for track in tracks])
+        gaps = np.array([[track.gap_cost(t)] for track in tracks])
         pairs = [
             (int(i), int(j))
-            for i, j in zip(*linear_sum_assignment(costs), strict=True)
+            for i, j in zip(*linear_sum_assignment(costs + gaps), strict=True)
             if costs[i, j] < IMPOSSIBLE
         ]
         return [
@@ -131,10 +133,11 @@ class PersonTracker:
     def _cost(self, track: Track, form: Form, t: float) -> float:
         """What speaks against it; IMPOSSIBLE when they can't be the same."""
         cost = track.cost(form, t)
-        other_clothes = track.clothes_distance(form) > OTHER_CLOTHES
+        expected, away = track.place_cost(form, t) <= 1.0, t - track.seen_at > LONG_GAP_S
+        limit = SAME_CLOTHES if away and not expected else OTHER_CLOTHES
+        other_clothes = track.clothes_distance(form) > limit
         if track.could_be(form, t):
-            follows = t - track.seen_at <= LONG_GAP_S and track.place_cost(form, t) <= 1.0
-            return IMPOSSIBLE if other_clothes and not follows else cost
+            return IMPOSSIBLE if other_clothes and (away or not expected) else cost
         others = any(other.present for other in self._tracks if other is not track)
         came_back = not track.present and not others and not other_clothes
         return cost if came_back else IMPOSSIBLE
@@ -145,21 +148,26 @@ class PersonTracker:
         """Notes who could be this one nearly as well; tells whether to take them for a new person.
 
         Who was followed all along has only those for rivals who are seen, too, or whose clothes
-        these rather are. Who comes back has everybody who is away.
+        these rather are. Who comes back has everybody who is away, and those who can't have got
+        here but whose clothes these rather are.
         """
-        track, taken = self._tracks[i], dict(pairs)
-        clothes = track.clothes_distance(self._forms[j])
+        track, form, taken = self._tracks[i], self._forms[j], dict(pairs)
+        clothes = track.clothes_distance(form)
         comes_back = t - track.seen_at > LONG_GAP_S
         doubtful = False
         for k, other in enumerate(self._tracks):
-            if k == i or costs[k, j] >= IMPOSSIBLE:
+            if k == i:
                 continue
-            if not comes_back and t - other.seen_at > JUST_NOW_S:
-                is_rival = other.clothes_distance(self._forms[j]) + TELLING < clothes
+            if costs[k, j] >= IMPOSSIBLE:
+                unseen = comes_back and k not in taken
+                is_rival = unseen and other.clothes_distance(form) + TELLING < clothes
+            elif not comes_back and t - other.seen_at > JUST_NOW_S:
+                is_rival = other.clothes_distance(form) + TELLING < clothes
             else:
                 now = costs[i, j] + (costs[k, taken[k]] if k in taken else 0.0)
                 swapped = costs[k, j] + (costs[i, taken[k]] if k in taken else 0.0)
-                is_rival = swapped - now < DOUBT
+                likelier = comes_back and k not in taken and other.clothes_distance(form) < clothes
+                is_rival = swapped - now < DOUBT or likelier
             if is_rival and not comes_back:
                 track.meet(other)
             doubtful |= is_rival

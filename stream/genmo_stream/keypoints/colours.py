@@ -9,7 +9,8 @@ SHOWN = 0.5  # confidence of landmarks between which clothes are looked at
 ALONG, ACROSS = 10, 6  # samples on a torso; thighs have as many
 MIN_SAMPLES = 20  # in the picture, or a part says nothing
 LIGHTNESS_BINS, CHROMA_BINS = 5, 10
-CHROMA_SPAN = 60.0  # Lab's a and b of clothes seldom lie further from grey
+CHROMA_SPAN = 60.0  # Lab's a and b of clothes seldom lie further from grey ...
+CHROMA_KNEE = 10.0  # ... and in haze and dim light all lie within this: bins are finer there
 PART_WIDTH = LIGHTNESS_BINS + CHROMA_BINS**2
 UNKNOWN = 0.35  # the distance of what can't be compared: between those of same and other clothes
 
@@ -78,7 +79,8 @@ def _histogram(image: NDArray[np.uint8], points: Floats) -> Floats:
     rgb = image[y, x][None].astype(np.float32) / 255
     lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)[0]
     lightness = _soft_bins(lab[:, 0] / 100, LIGHTNESS_BINS)
-    a, b = (_soft_bins(lab[:, i] / (2 * CHROMA_SPAN) + 0.5, CHROMA_BINS) for i in (1, 2))
+    spread = np.arcsinh(lab[:, 1:] / CHROMA_KNEE) / np.arcsinh(CHROMA_SPAN / CHROMA_KNEE)
+    a, b = (_soft_bins(spread[:, i] / 2 + 0.5, CHROMA_BINS) for i in (0, 1))
     chroma = np.einsum("na,nb->ab", a, b).reshape(-1)
     counts = np.concatenate((lightness.sum(axis=0), chroma))
     return np.asarray(counts / (2 * len(lab)), np.float32)

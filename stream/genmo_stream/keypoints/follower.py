@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from genmo_rt.keypoints import Keypoints
 from genmo_stream.keypoints.continuity import Continuity
-from genmo_stream.keypoints.crops import CROP_SIZE, Crop, Window, cut
+from genmo_stream.keypoints.cover import Cover, Pixels, paint_over
+from genmo_stream.keypoints.crops import Window, cut
 from genmo_stream.keypoints.landmarker import Landmarker, Landmarks
 from genmo_stream.keypoints.measure import torso_size
 from genmo_stream.keypoints.plausible import FOLLOWED, FOUND, Demands, is_person
@@ -18,14 +17,6 @@ from genmo_stream.keypoints.plausible import FOLLOWED, FOUND, Demands, is_person
 CROP_FACTOR = 2.2  # edge of the followed window over the person's box
 CROP_SHARE = 0.35  # of the way that the window goes to the person's box, per look
 WIDER = 1.6  # the window around a lost person's last place
-
-LIMBS = ((11, 13, 15), (12, 14, 16), (23, 25, 27, 31), (24, 26, 28, 32))
-TORSO = (11, 12, 24, 23)
-LIMB_WIDTH, HEAD_RADIUS = 0.35, 0.5  # torsos, of a figure painted over
-
-Pixels = NDArray[np.float32]
-Cover = Literal["figure", "around"]
-"""What is painted over of somebody: the figure, or the hull around it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +72,7 @@ class Follower:
         self.refresh()
         crop = cut(image, window)
         for pixels in others:
-            _paint_over(crop, pixels, cover)
+            paint_over(crop, pixels, cover)
         landmarks = self._landmarker.look(crop.image)
         if landmarks is None:
             self._points = None
@@ -154,27 +145,3 @@ def _torso(points: NDArray[np.float64]) -> float:
     """Shoulders to hips or shoulder to shoulder, in crop edges."""
     length = np.linalg.norm(points[[11, 12]].mean(axis=0) - points[[23, 24]].mean(axis=0))
     return max(float(length), float(np.linalg.norm(points[11] - points[12])), 1e-3)
-
-
-def _paint_over(crop: Crop, pixels: Pixels, cover: Cover) -> None:
-    """Hides a figure in a crop under the crop's mean colour: head, torso and limbs, or all around.
-
-    A painted figure still has the form of a person, which the detector sees now and then; all
-    around, it hasn't.
-    """
-    points = (pixels - crop.origin) / crop.scale * CROP_SIZE
-    torso = min(torso_size(points.astype(np.float32)), CROP_SIZE)
-    at = np.clip(np.round(points), -4 * CROP_SIZE, 4 * CROP_SIZE).astype(np.int32)
-    colour = [float(c) for c in crop.image.mean(axis=(0, 1))]
-    width = max(1, round(torso * LIMB_WIDTH))
-    if cover == "around":
-        hull = cv2.convexHull(at)
-        cv2.fillConvexPoly(crop.image, hull, colour)
-        cv2.polylines(crop.image, [hull], True, colour, 2 * width)
-        return
-    cv2.fillConvexPoly(crop.image, at[list(TORSO)], colour)
-    cv2.polylines(crop.image, [at[list(TORSO)]], True, colour, width)
-    for limb in LIMBS:
-        cv2.polylines(crop.image, [at[list(limb)]], False, colour, width)
-    head = (int(at[0, 0]), int(at[0, 1]))
-    cv2.circle(crop.image, head, round(torso * HEAD_RADIUS), colour, -1)

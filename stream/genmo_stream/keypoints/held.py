@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genmo_stream.keypoints.colours import blend, distance
-from genmo_stream.keypoints.follower import Follower, Glimpse, Pixels
+from genmo_stream.keypoints.cover import Pixels, covered_share
+from genmo_stream.keypoints.follower import Follower, Glimpse
 from genmo_stream.keypoints.measure import shoulder_centre, torso_size
 from genmo_stream.keypoints.scout import Lost
 
@@ -15,10 +16,13 @@ SAME_BODY = 0.35  # torsos between two followers' landmarks, on average: they ar
 SURE = 0.5  # visibility of landmarks that tell bodies apart
 NEAR = 1.5  # torsos between shoulders: one of the two may hide the other
 KEEP_CLOTHES = 0.1  # of a new sight in what is remembered of somebody's clothes
-OWN_CLOTHES = 0.45  # distance up to which clothes are taken for the same person's
+OWN_CLOTHES = 0.5  # distance up to which clothes are taken for the same person's
 CHANGED = 0.1  # the follower whose clothes changed by so much more is on the other's body ...
 TAKEN_OVER = 0.2  # ... and one near another, whose clothes by so much rather are that one's
 SPEED_SHARE = 0.3  # of a new velocity in the running one
+MAX_COVERED = 0.5  # of the body's landmarks where another is painted over, or nothing is known
+MAX_GROWTH = 1.4  # of a torso while somebody is hidden
+EXPECTED = 0.7  # torsos from where somebody behind another should be, to be surely them
 MAX_STEP_US = 500_000  # between two sights that tell a velocity
 
 
@@ -33,10 +37,11 @@ class Held:
         clothes: what they wear.
         at_us: when they were surely seen last.
         home: (33, 2) where they were then.
-        velocity: (2,) pixels per second, then.
+        velocity: (2,) pixels per second, when nobody was near.
         behind: who hides them.
         slips: how often the follower slid onto the one who hides them.
         sights: frames in which they were seen.
+        is_back: whether they were lost before, by the place and the clothes they were found in.
     """
 
     follower: Follower
@@ -49,23 +54,34 @@ class Held:
     behind: "Held | None" = None
     slips: int = 0
     sights: int = 1
+    is_back: bool = False
+
+    @property
+    def hider(self) -> "Held | None":
+        """Who is painted over for them: who hides them, but with every other slip nobody.
+
+        Who slid onto somebody's body may also be before that one.
+        """
+        return self.behind if self.slips % 2 else None
 
     @property
     def hiders(self) -> tuple[Pixels, ...]:
-        """(33, 2) landmarks of who hides them."""
-        return () if self.behind is None else (self.behind.pixels,)
+        """(33, 2) landmarks of those."""
+        return () if self.hider is None else (self.hider.pixels,)
 
     def go_on(self, sight: "Sight", t_us: int, *, alone: bool) -> None:
         """Takes the next sight of them."""
         self.pixels, self.sights = sight.seen.pixels, self.sights + 1
+        gap_us = t_us - self.at_us
         if alone:
             self.behind, self.slips = None, 0
             self.clothes = blend(self.clothes, sight.clothes, KEEP_CLOTHES)
-        if self.behind is not None or sight.changed <= OWN_CLOTHES:
-            gap_us = t_us - self.at_us
             if 0 < gap_us <= MAX_STEP_US:
                 moved = (_middle(self.pixels) - _middle(self.home)) / gap_us * 1e6
                 self.velocity = self.velocity + SPEED_SHARE * (moved - self.velocity)
+        off = np.linalg.norm(_middle(self.pixels) - _middle(self.lost().place(t_us)))
+        as_expected = off < EXPECTED * torso_size(self.pixels)
+        if as_expected if self.hider is not None else sight.changed <= OWN_CLOTHES:
             self.home, self.at_us = self.pixels, t_us
 
     def rescale(self, factor: float) -> None:
@@ -77,7 +93,9 @@ class Held:
 
     def lost(self, others: Sequence["Held"] = ()) -> Lost:
         """What is known of them once they aren't seen any more; one of the others may hide them."""
-        hidden = any(are_near(self.pixels, other.pixels) for other in others)
+        hidden = self.behind is not None or any(
+            are_near(self.pixels, other.pixels) for other in others
+        )
         return Lost(self.home, self.velocity, self.at_us, self.clothes, hidden)
 
 
@@ -93,6 +111,23 @@ class Sight:
     def changed(self) -> float:
         """How far the clothes are from what is remembered of them."""
         return distance(self.held.clothes, self.clothes)
+
+    @property
+    def is_guessed(self) -> bool:
+        """Whether little is seen of somebody whose follower slid onto another body before.
+
+        The landmarks lie where that one is painted over, or have another size than the person had,
+        or other clothes: MediaPipe is as sure of these as of any.
+        """
+        held = self.held
+        if held.slips == 0:
+            return False
+        growth = torso_size(self.seen.pixels) / torso_size(held.home)
+        if max(growth, 1 / growth) > MAX_GROWTH:
+            return True
+        if held.hider is None:
+            return self.changed > OWN_CLOTHES
+        return covered_share(self.seen.pixels, held.hider.pixels) > MAX_COVERED
 
     @property
     def step(self) -> float:
@@ -126,7 +161,7 @@ def _is_taken_over(one: Sight, other: Sight) -> bool:
 
     Who is known to be behind the other has landmarks on the other's clothes with good reason.
     """
-    if one.held.behind is other.held:
+    if one.held.hider is other.held:
         return False
     return one.changed - distance(other.held.clothes, one.clothes) > TAKEN_OVER
 
@@ -138,8 +173,8 @@ def _intruder(one: Sight, other: Sight) -> Sight:
     """
     if bool(one.held.looks) != bool(other.held.looks):
         return one if one.held.looks else other
-    if (one.held.behind is other.held) != (other.held.behind is one.held):
-        return one if one.held.behind is other.held else other
+    if (one.held.hider is other.held) != (other.held.hider is one.held):
+        return one if one.held.hider is other.held else other
     if abs(one.changed - other.changed) > CHANGED:
         return one if one.changed > other.changed else other
     return one if one.step > other.step else other

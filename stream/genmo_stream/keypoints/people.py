@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from genmo_rt.keypoints import Keypoints
 from genmo_stream.keypoints.colours import clothes
-from genmo_stream.keypoints.follower import Follower, Glimpse, Pixels
+from genmo_stream.keypoints.cover import Pixels
+from genmo_stream.keypoints.follower import Follower, Glimpse
 from genmo_stream.keypoints.held import (
     Held,
     Sight,
@@ -60,6 +61,7 @@ class PeopleStage:
         self._making: Future[Follower] | None = None
         self._search = Search("live")
         self._scout = Scout()
+        self._settled = True  # nobody's follower was on another body in the last picture
         self._workers = ThreadPoolExecutor(min(limit, os.cpu_count() or 1), "2D people")
 
     def look(self, image: NDArray[np.uint8], t_us: int) -> tuple[SeenPerson, ...]:
@@ -110,8 +112,8 @@ class PeopleStage:
         if follower is None or seen is None:
             return ()
         wear = clothes(image, seen.pixels, seen.landmarks.visibility)
-        self._scout.who_is_back(seen.pixels, wear, t_us)
         keypoints = self._hold(follower, seen, wear, t_us, looks=0)
+        self._scout.found(seen.pixels, t_us)
         self._search.start()
         return (SeenPerson(keypoints, wear),)
 
@@ -125,7 +127,11 @@ class PeopleStage:
         seen_held = [sight.held for sight in sights]
         for held in [held for held in self._held if held not in seen_held]:
             self._let_go(held, gone=True)
-        for held, other in on_others(sights):
+        guessed = [x.held for x in sights if x.is_guessed and x.held.behind is not None]
+        sights = [sight for sight in sights if sight.held not in guessed]
+        off = [*((held, held.behind) for held in guessed if held.behind), *on_others(sights)]
+        self._settled = not off
+        for held, other in off:
             self._put_back(held, other, t_us)
             sights = [sight for sight in sights if sight.held is not held]
         return [person for sight in sights for person in self._go_on(sight, sights, t_us)]
@@ -145,17 +151,17 @@ class PeopleStage:
         """Follows somebody to where they are now; empty while they still must stand."""
         held = sight.held
         if held.looks == 1:
-            self._scout.found()
+            self._scout.found(sight.seen.pixels, t_us)
         held.looks = max(0, held.looks - 1)
         held.go_on(sight, t_us, alone=not any(sight.near(o) for o in sights if o is not sight))
         keypoints = held.follower.keep(sight.seen, t_us, self._image_size)
-        wear = None if held.behind is not None else sight.clothes  # else the hider's
+        wear = None if held.hider is not None else sight.clothes  # else the hider's
         return [] if held.looks else [SeenPerson(keypoints, wear)]
 
     def _put_back(self, held: Held, other: Held, t_us: int) -> None:
         """A follower slid onto somebody else's body: it goes on where its person should be."""
         held.slips += 1
-        if held.looks or held.slips > MAX_SLIPS:
+        if (held.looks and not held.is_back) or held.slips > MAX_SLIPS:
             self._let_go(held, gone=False)
             return
         held.behind = other
@@ -182,7 +188,8 @@ class PeopleStage:
 
     def _look_for_others(self, image: NDArray[np.uint8], t_us: int) -> None:
         """One look at where nobody is held, if it is time for one and there is room."""
-        if len(self._held) >= self._limit or any(held.looks for held in self._held):
+        stand = self._settled and not any(held.looks for held in self._held)
+        if len(self._held) >= self._limit or not stand:
             return
         follower = self._free()
         if follower is None:
@@ -205,16 +212,15 @@ class PeopleStage:
         looks = CONFIRMING_LOOKS if back is None else BACK_LOOKS
         self._hold(follower, seen, wear, t_us, looks=looks)
         if back is not None:
-            self._held[-1].clothes = back.clothes
-            self._held[-1].behind = near[0] if near else None
+            found = self._held[-1]
+            found.clothes, found.is_back = back.clothes, True
+            found.behind, found.slips = (near[0], 1) if near else (None, 0)
 
     def _hold(
         self, follower: Follower, seen: Glimpse, wear: Pixels | None, t_us: int, *, looks: int
     ) -> Keypoints:
         self._spare = None
         self._held.append(Held(follower, looks, seen.pixels, wear, t_us, seen.pixels))
-        if looks == 0:
-            self._scout.found()
         return follower.keep(seen, t_us, self._image_size)
 
     def _free(self) -> Follower | None:

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from genmo_stream.keypoints.cover import Pixels
 from genmo_stream.keypoints.crops import Window, whole
-from genmo_stream.keypoints.follower import Pixels
 
 CELLS = 96  # along the longer edge
 OTHER = 12.0  # of 255: a cell this far from what is remembered has changed

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genmo_stream.keypoints.colours import distance
+from genmo_stream.keypoints.cover import Pixels
 from genmo_stream.keypoints.crops import Window, search_windows, whole
-from genmo_stream.keypoints.follower import WIDER, Pixels
+from genmo_stream.keypoints.follower import WIDER
 from genmo_stream.keypoints.measure import box_size, torso_size
 from genmo_stream.keypoints.scene import Scene
 
@@ -34,7 +35,7 @@ LOST_US = 10_000_000  # how long a lost person's place is looked at again
 SOON_US, SOON_HIDDEN_US = 600_000, 3_000_000  # how long such looks are free
 GO_ON_S = 0.8  # for so long somebody lost goes on as they went
 BACK_WITHIN = 2.0  # torsos from where somebody lost should be, or was
-BACK_CLOTHES = 0.45  # distance of their clothes
+BACK_CLOTHES = 0.5  # distance of their clothes
 
 TORSO = [11, 12, 23, 24]
 
@@ -85,9 +86,9 @@ class Lost:
         return bool(min(apart) < BACK_WITHIN * torso_size(pixels))
 
     def is_back_soon(self, t_us: int, size: tuple[int, int]) -> bool:
-        """Whether they were just lost inside the picture: who walked out of it has left."""
-        if t_us - self.at_us > (SOON_HIDDEN_US if self.hidden else SOON_US):
-            return False
+        """Whether they were just lost behind somebody, or in the picture: who left it, left."""
+        if self.hidden or t_us - self.at_us > SOON_US:
+            return self.hidden and t_us - self.at_us <= SOON_HIDDEN_US
         x, y = self.place(t_us)[TORSO].mean(axis=0)
         return bool(0 <= x <= size[0] and 0 <= y <= size[1])
 
@@ -158,11 +159,6 @@ class Scout:
             self._check_us = t_us + round(self._apart_us)
         return window
 
-    def found(self) -> None:
-        """Somebody was found: where one comes, others may."""
-        self._apart_us, self._check_us = APART_US, 0
-        self._purse.looks = max(self._purse.looks, SAVED_LOOKS)
-
     def nobody(self) -> None:
         """Nobody was found through the last window."""
         self._apart_us = min(self._apart_us * SLOWING, MAX_APART_US)
@@ -174,13 +170,15 @@ class Scout:
         self.lost = [*self.lost, lost][-limit:]
 
     def who_is_back(self, pixels: Pixels, clothes: Pixels | None, t_us: int) -> Lost | None:
-        """Who of the lost somebody found should be, by place and clothes.
-
-        Nobody is looked for any more where somebody was found.
-        """
-        here = [lost for lost in self.lost if lost.is_near(pixels, t_us)]
-        self.lost = [lost for lost in self.lost if lost not in here]
+        """Who of the lost somebody found should be, by place and clothes."""
+        here = (lost for lost in self.lost if lost.is_near(pixels, t_us))
         return next((x for x in here if distance(x.clothes, clothes) <= BACK_CLOTHES), None)
+
+    def found(self, pixels: Pixels, t_us: int) -> None:
+        """Somebody is there: nobody else is looked for in that place, but where one comes ..."""
+        self.lost = [lost for lost in self.lost if not lost.is_near(pixels, t_us)]
+        self._apart_us, self._check_us = APART_US, 0
+        self._purse.looks = max(self._purse.looks, SAVED_LOOKS)
 
     def rescale(self) -> None:
         """The picture has another resolution from now on."""
