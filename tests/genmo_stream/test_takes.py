@@ -141,12 +141,15 @@ def test_no_byte_of_a_take_can_be_of_a_picture(two: Recorded) -> None:
 class NoiseCamera:
     """A publisher whose pictures are noise that nothing else can look like."""
 
+    sensors = None
+
     def __init__(self, count: int) -> None:
         rng = np.random.default_rng(5)
         self.images = [rng.integers(0, 256, (72, 128, 3), np.uint8) for _ in range(count)]
         self.received = self.dropped = 0
         self.fps_in = 30.0
         self.last_media_monotonic = 0.0
+        self.sensors = None
 
     async def next(self) -> Frame:
         """The next picture, a thirtieth of a second on."""
@@ -156,6 +159,13 @@ class NoiseCamera:
         image = self.images[self.received].copy()
         self.received += 1
         return Frame(image, self.received - 1, t_us, "arrival", 1.0)
+
+    def newest(self) -> None:
+        """No picture overtakes another."""
+
+    def develop(self, frame: Frame) -> Frame:
+        """It is one already."""
+        return frame
 
     async def close(self) -> None:
         """Nothing to give back."""
