@@ -149,7 +149,6 @@ class NoiseCamera:
         self.received = self.dropped = 0
         self.fps_in = 30.0
         self.last_media_monotonic = 0.0
-        self.sensors = None
 
     async def next(self) -> Frame:
         """The next picture, a thirtieth of a second on."""
