@@ -148,19 +148,20 @@ class PersonTracker:
         """Notes who could be this one nearly as well; tells whether to take them for a new person.
 
         Who was followed all along has only those for rivals who are seen, too, or whose clothes
-        these rather are. Who comes back has everybody who is away, and those who can't have got
-        here but whose clothes these rather are.
+        these rather are. Who comes back has everybody who isn't seen; where this one wasn't
+        expected, clothes must tell from those, too, who can hardly have got here.
         """
         track, form, taken = self._tracks[i], self._forms[j], dict(pairs)
         clothes = track.clothes_distance(form)
         comes_back = t - track.seen_at > LONG_GAP_S
+        elsewhere = comes_back and track.place_cost(form, t) > 1.0
         doubtful = False
         for k, other in enumerate(self._tracks):
             if k == i:
                 continue
             if costs[k, j] >= IMPOSSIBLE:
-                unseen = comes_back and k not in taken
-                is_rival = unseen and other.clothes_distance(form) + TELLING < clothes
+                unseen = elsewhere and k not in taken
+                is_rival = unseen and other.clothes_distance(form) < clothes + TELLING
             elif not comes_back and t - other.seen_at > JUST_NOW_S:
                 is_rival = other.clothes_distance(form) + TELLING < clothes
             else:
