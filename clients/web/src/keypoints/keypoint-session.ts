@@ -114,7 +114,9 @@ async function refusal(endpoint: URL, { headers }: Credentials): Promise<Problem
     const stream = state.ok ? ((await state.json()) as { state?: string }) : {};
     if (stream.state === "live") return new Problem(409, "the stream has a publisher");
     const ready = await fetch(new URL("/readyz", endpoint));
-    if (ready.status === 503) return new Problem(503, "as many streams are live as it takes", 5);
+    const { capacity } = (await ready.json()) as { capacity?: { keypoint_streams_free?: number } };
+    if (ready.status === 503 || capacity?.keypoint_streams_free === 0)
+      return new Problem(503, "as many streams are live as it takes", 5);
   } catch {
     return new Problem(0, "the server does not answer");
   }
