@@ -196,8 +196,9 @@ def _hold_feet(posed: _Posed, contacts: Array, free: Array) -> Array:
         free: (L,) 1 where a leg may be moved, 0 at keyframes.
     """
     rotmat = posed.rotmat.copy()
-    for leg in LEGS:
-        shift = _shift(posed.joints, leg, contacts) * free[:, None]
+    for side, leg in enumerate(LEGS):
+        ankle_and_foot = contacts[:, 2 * side : 2 * side + 2]
+        shift = _shift(posed.joints, leg, ankle_and_foot) * free[:, None]
         for frame in np.flatnonzero(np.abs(shift).max(1) > 1e-5):
             joints = posed.joints[frame]
             target = joints[leg.ankle] + shift[frame]
@@ -206,11 +207,17 @@ def _hold_feet(posed: _Posed, contacts: Array, free: Array) -> Array:
 
 
 def _shift(joints: Array, leg: Leg, contacts: Array) -> Array:
-    """(L, 3) how far to move a leg's ankle; upright nothing, that is the floor's business."""
+    """How far to move a leg's ankle; upright nothing, that is the floor's business.
+
+    Args:
+        contacts: (L, 2) probability of its ankle and foot.
+    Returns:
+        (L, 3) metres.
+    """
     total, weights = np.zeros((len(joints), 3)), np.zeros((len(joints), 1))
     foot = leg.ankle + 3  # SMPL's order
-    for joint, contact in ((leg.ankle, leg.contacts[0]), (foot, leg.contacts[1])):
-        for start, end in _runs(contacts[:, contact] > RESTING):
+    for joint, resting in zip((leg.ankle, foot), contacts.T > RESTING, strict=True):
+        for start, end in _runs(resting):
             place = np.median(joints[start:end, joint], axis=0)
             window = slice(max(start - FADE, 0), min(end + FADE, len(joints)))
             frame = np.arange(window.start, window.stop)
