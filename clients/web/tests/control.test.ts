@@ -16,7 +16,10 @@ test("the golden control messages are understood", () => {
     fpsOut: stats.fps_out,
     dropped: stats.dropped,
     latencyMs: stats.latency_ms,
+    rung: null,
   });
+  const busy = JSON.stringify({ ...stats, type: "stats", rung: "half" });
+  expect(parseControl(busy)).toMatchObject({ rung: "half" });
   const subject = json<{
     person: number;
     body: string;

@@ -52,6 +52,8 @@ export interface Stats {
   dropped: number;
   /** From capture to publishing, when anything was published lately. */
   latencyMs: { p50: number; p95: number } | null;
+  /** "full": every tick's frame is looked at; "half": one of every two, on a busy server. */
+  rung: string | null;
 }
 
 export interface Pong {
@@ -106,6 +108,7 @@ export function parseControl(text: string): Control | null {
         fpsOut: fields.number("fps_out"),
         dropped: fields.number("dropped"),
         latencyMs: latency(fields),
+        rung: fields.has("rung") ? fields.word("rung") : null,
       };
     case "pong":
       return {

@@ -78,7 +78,8 @@ export class Panel {
       if (time) put(time, ms === null ? "–" : ms < 9.95 ? ms.toFixed(1) : whole(ms));
     }
     put(this.fpsIn, stats ? `${stats.fpsIn.toFixed(0)} fps` : "–");
-    put(this.fpsOut, stats ? `${stats.fpsOut.toFixed(0)} fps` : "–");
+    const busy = stats?.rung === "half" ? ", server busy" : "";
+    put(this.fpsOut, stats ? `${stats.fpsOut.toFixed(0)} fps${busy}` : "–");
     put(this.dropped, stats ? String(stats.dropped) : "–");
     const several = `${persons} people`;
     put(this.delay, delay === null ? "–" : lookaheadName(delay));
