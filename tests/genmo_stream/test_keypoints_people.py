@@ -1,8 +1,9 @@
 """Several people in one picture with the real MediaPipe: found, followed, lost and found again."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -14,12 +15,15 @@ from genmo_stream.keypoints import PeopleStage, people
 from genmo_stream.keypoints.colours import clothes, distance
 from genmo_stream.keypoints.follower import Follower
 from genmo_stream.keypoints.landmarker import Landmarker, PoseModel
-from genmo_stream.tracking import PersonTracker
+from genmo_stream.tracking import Observation, PersonTracker
 from genmo_stream.video import read_video
+from tests.genmo_stream.staged import Layer, Stage, build
 from tests.genmo_stream.test_keypoints_mediapipe import DEMO
 
 Image = NDArray[np.uint8]
 STEP_US = 100_000  # one picture every so often: little work for seconds of time
+TICK_US = 33_333
+MEET = 60  # frame of a staged crossing in which one is all hidden
 LEFT, RIGHT = 160, 480  # about where the two stand in a stage picture, pixels
 
 
@@ -87,6 +91,75 @@ def test_two_people_one_of_whom_leaves_and_comes_back_have_two_ids(
     assert abs(np.median(on_the_right) - RIGHT) < 60
 
 
+@pytest.fixture(scope="module")
+def garden() -> Stage:
+    return build()
+
+
+WOMAN, TWIN = "woman", "twin"
+
+
+def who_is_who(garden: Stage, observed: tuple[Observation, ...], i: int) -> dict[int, str]:
+    """Whose body each id is on, of a frame of a crossing; ids on neither are left out."""
+    woman = float(np.flatnonzero(garden.woman[i].mask.any(axis=0)).mean())
+    twin = garden.backdrop.shape[1] - 1 - woman
+    names = {}
+    for o in observed:
+        if o.keypoints is not None:
+            x = float(o.keypoints.pixels[[11, 12, 23, 24], 0].mean())
+            if min(abs(x - woman), abs(x - twin)) < 45:
+                names[o.person] = WOMAN if abs(x - woman) < abs(x - twin) else TWIN
+    return names
+
+
+def watch_crossing(
+    stage: PeopleStage, garden: Stage, pictures: Iterable[Image]
+) -> list[dict[int, str]]:
+    """Who is who in every frame of a crossing."""
+    tracker = PersonTracker()
+    return [
+        who_is_who(garden, tracker.update(stage.look(image, i * TICK_US), i / 30), i)
+        for i, image in enumerate(pictures)
+    ]
+
+
+@pytest.mark.parametrize("front", [WOMAN, TWIN])
+def test_ids_survive_a_crossing_in_which_one_hides_the_other(
+    stage: PeopleStage, garden: Stage, front: Literal["woman", "twin"]
+) -> None:
+    names = watch_crossing(stage, garden, garden.crossing(front=front))
+    before, after = names[MEET - 10], names[-1]
+    assert sorted(before) == [1, 2]
+    assert sorted(before.values()) == [TWIN, WOMAN]
+    assert after == before
+    assert not {person for frame in names for person in frame} - {1, 2}
+    apart = names[MEET + 15 :]
+    assert sum(frame == before for frame in apart) >= 0.6 * len(apart)
+
+
+def test_two_in_the_same_clothes_who_crossed_get_new_ids(stage: PeopleStage, garden: Stage) -> None:
+    names = watch_crossing(stage, garden, garden.crossing(dye=(0, 1, 2)))
+    assert sorted(names[MEET - 10]) == [1, 2]
+    assert sorted(names[-1].values()) == [TWIN, WOMAN]
+    assert not {1, 2} & set(names[-1])
+
+
+def test_who_is_gone_for_five_seconds_and_comes_back_keeps_the_id(
+    stage: PeopleStage, garden: Stage
+) -> None:
+    away = [None] * 50  # 5 s
+    gone_and_back: list[Layer | None] = [*garden.woman[40::3], *away, *garden.woman[:40:-3]]
+    twin = garden.woman[-1].mirrored((2, 0, 1))
+    tracker, seen = PersonTracker(), []
+    for i, woman in enumerate(gone_and_back):
+        image = garden.show(twin) if woman is None else garden.show(twin, woman)
+        observed = tracker.update(stage.look(image, i * STEP_US), i * STEP_US / 1e6)
+        seen.append({o.person for o in observed if o.keypoints})
+    assert seen[15] == seen[-1] == {1, 2}
+    assert [len(people) for people in seen[-60:-25]] == [1] * 35
+    assert set.union(*seen) == {1, 2}
+
+
 def test_one_person_is_one_person_at_hardly_more_than_a_look_a_frame(
     stage: PeopleStage, demo: list[Frame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,8 +178,8 @@ def test_one_person_is_one_person_at_hardly_more_than_a_look_a_frame(
         seen.append(stage.look(side_by_side(demo[i], None), i * STEP_US))
         per_frame.append(looks - before)
     assert [len(people) for people in seen[1:]] == [1] * 49
-    assert np.mean(per_frame[20:]) <= 1.35
-    assert max(per_frame[5:]) <= 3  # one that follows, one that looks, one that lets go
+    assert np.mean(per_frame[20:]) <= 1.25
+    assert max(per_frame[5:]) <= 2  # one that follows, one that looks
 
 
 def test_no_more_people_than_the_limit_are_followed(
@@ -144,6 +217,12 @@ def test_clothes_tell_people_apart_in_other_light_too() -> None:
     assert distance(red, red) == pytest.approx(0, abs=1e-3)
     assert distance(red, darker) < 0.45
     assert distance(red, blue) > 0.6
+
+
+def test_clothes_tell_people_apart_in_haze_where_all_colours_are_near_grey() -> None:
+    brown = clothes(figure((118, 108, 100), (104, 104, 106)), PIXELS, SURE)
+    green = clothes(figure((104, 114, 108), (110, 106, 118)), PIXELS, SURE)
+    assert distance(brown, green) > 0.3
 
 
 def test_clothes_that_are_hidden_say_nothing() -> None:

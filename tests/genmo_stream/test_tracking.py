@@ -279,6 +279,24 @@ def test_of_two_who_left_one_who_could_be_either_is_new() -> None:
     assert list(watched.see(5.0, person(x=325))) == [3]
 
 
+def test_who_left_doesn_t_take_the_place_of_who_is_followed() -> None:
+    watched = Watched()
+    watched.a_second_of(wearing(person(x=200), *RED), wearing(person(x=450), *RED))
+    for i in range(31, 200):
+        seen = watched.see(i * DT, wearing(person(x=450 + 20 * np.sin(i)), *RED))
+    assert list(seen) == [2]
+
+
+def test_who_comes_in_elsewhere_as_another_is_hidden_in_the_same_clothes_is_new() -> None:
+    watched = Watched()
+    watched.a_second_of(wearing(person(x=600), *RED), wearing(person(x=450), *RED))
+    for i in range(31, 70):  # the first leaves
+        watched.see(i * DT, wearing(person(x=450), *RED))
+    watched.see(70 * DT)  # the second is hidden just now, and can't be at x = 40
+    seen = watched.see(71 * DT, wearing(person(x=40), *RED))
+    assert [person for person, o in seen.items() if o.keypoints] == [3]
+
+
 def test_somebody_in_other_clothes_is_new_wherever_they_come_in() -> None:
     watched = Watched()
     watched.a_second_of(wearing(person(), *RED))

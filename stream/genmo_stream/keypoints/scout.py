@@ -3,8 +3,8 @@
 - A look that finds nobody costs two thirds of a followed person's. There are so many looks per
   second of capture time, saved up to a few: they go where the picture changed beyond those who are
   followed, and by turns to the whole picture and windows in it, for those who stand still.
-- Who was lost has looks of their own: where they should be by now and, if somebody hid them,
-  around that one; soon and often at first, seldom later.
+- Who was just lost has looks of their own, for some seconds if somebody may hide them: where they
+  should be by now and around that one. Later their places take part in the turns.
 """
 
 from collections import deque
@@ -119,7 +119,8 @@ class Scout:
         self._scene = Scene()
         self._purse = _Purse()
         self._round: deque[Window] = deque()  # windows still to look through by turns
-        self._turns = 0
+        self._rounds = 0  # looks by turns at no special place ...
+        self._turns = 0  # ... and those at lost people's places as well
         self._bought = 0
         self._apart_us: float = APART_US
         self._looked_us: int | None = None
@@ -161,8 +162,8 @@ class Scout:
 
     def nobody(self) -> None:
         """Nobody was found through the last window."""
-        self._apart_us = min(self._apart_us * SLOWING, MAX_APART_US)
-        if self._window is not None:
+        if self._window is not None and not self.after_lost:
+            self._apart_us = min(self._apart_us * SLOWING, MAX_APART_US)
             self._scene.remember(self._window)
 
     def lose(self, lost: Lost, limit: int) -> None:
@@ -175,7 +176,7 @@ class Scout:
         return next((x for x in here if distance(x.clothes, clothes) <= BACK_CLOTHES), None)
 
     def found(self, pixels: Pixels, t_us: int) -> None:
-        """Somebody is there: nobody else is looked for in that place, but where one comes ..."""
+        """Somebody is there: no one lost is looked for in that place, but more may come."""
         self.lost = [lost for lost in self.lost if not lost.is_near(pixels, t_us)]
         self._apart_us, self._check_us = APART_US, 0
         self._purse.looks = max(self._purse.looks, SAVED_LOOKS)
@@ -185,30 +186,28 @@ class Scout:
         self.lost, self._round, self._scene = [], deque(), Scene()
 
     def _buy(self, image: NDArray[np.uint8], t_us: int, people: Sequence[Pixels]) -> Window | None:
-        """Where something changed or somebody was lost; by turns, if there is looks to spare."""
+        """Where something changed; by turns, if there are looks to spare."""
         width, height = image.shape[1], image.shape[0]
         size = float(np.median([box_size(pixels) for pixels in people]))
         changes = self._scene.changes(image, people)
         self._bought += 1
         if changes and self._bought % TURN_EVERY:
+            self._purse.looks -= 1
+            part = SIZES[0] * size / 2  # somebody may move a part of them only
             window = changes[0]
-            if window.side < SIZES[0] * size / 2:  # a part of somebody may move
-                window = Window.centred(*window.centre, SIZES[0] * size / 2)
-        elif self.lost and self._bought % 2:
-            window = _next_lost(self.lost).window(t_us, (width, height), people)
-        elif changes or self._purse.looks >= SAVED_LOOKS:
-            window = self._next_by_turns(width, height, size)
-            self._purse.looks -= TURN_PRICE if self._turns > FIRST_TURNS else 1
-            return window
-        else:
+            return window if window.side >= part else Window.centred(*window.centre, part)
+        if not changes and self._purse.looks < SAVED_LOOKS:
             return None
-        self._purse.looks -= 1
-        return window
+        self._turns += 1
+        self._purse.looks -= TURN_PRICE if self._turns > FIRST_TURNS else 1
+        if self.lost and self._turns % 2:
+            return _next_lost(self.lost).window(t_us, (width, height), people)
+        return self._next_by_turns(width, height, size)
 
     def _next_by_turns(self, width: int, height: int, size: float) -> Window:
         """The whole picture, and windows in which people about as big would be found."""
-        self._turns += 1
-        if self._turns % WHOLE_EVERY == 1:
+        self._rounds += 1
+        if self._rounds % WHOLE_EVERY == 1:
             return whole(width, height)
         if not self._round:
             low, high = SIZES[0] * size, SIZES[1] * size
