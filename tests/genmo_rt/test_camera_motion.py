@@ -212,11 +212,11 @@ def test_a_person_stays_in_place_while_the_camera_pans_by_50_degrees(
     still = _poses(estimator, 0 * pan, delay=delay)
     moving = _poses(estimator, pan, delay=delay)
     apart = [
-        np.linalg.norm(a.joints - b.joints, axis=1).max()
+        np.linalg.norm(a.joints - b.joints, axis=1).mean()
         for a, b in zip(still, moving, strict=True)
     ]
     assert len(moving) == len(still)
-    assert max(apart) < 0.35
+    assert max(apart) < 0.25
     pelvis = [np.linalg.norm(a.pelvis - b.pelvis) for a, b in zip(still, moving, strict=True)]
     assert max(pelvis) < 0.2
     untold = _poses(estimator, pan, told=False, delay=delay)

@@ -95,7 +95,7 @@ def test_a_server_that_refuses_the_connection_fails_the_sender(videos: Path) -> 
 
 def test_the_doctor_names_every_part() -> None:
     done = genmo_rt("doctor", "--port", "0")
-    parts = ("genmo-rt", "device", "model", "2D stage", "address", "media", "web page")
+    parts = ("genmo-rt", "device", "model", "2D stage", "capacity", "address", "media", "web page")
     lines = done.stdout.splitlines()
     assert len(lines) == len(parts)
     for part, line in zip(parts, lines, strict=True):
