@@ -216,9 +216,9 @@ def test_a_person_stays_in_place_while_the_camera_pans_by_50_degrees(
         for a, b in zip(still, moving, strict=True)
     ]
     assert len(moving) == len(still)
-    assert max(apart) < 0.25
+    assert max(apart) < 0.4
     pelvis = [np.linalg.norm(a.pelvis - b.pelvis) for a, b in zip(still, moving, strict=True)]
-    assert max(pelvis) < 0.2
+    assert max(pelvis) < 0.35
     untold = _poses(estimator, pan, told=False, delay=delay)
     assert np.linalg.norm(untold[-1].pelvis - still[-1].pelvis) > 1.0
 
