@@ -60,7 +60,7 @@ def add_server_flags(parser: argparse.ArgumentParser) -> None:
         type=int,
         metavar="N",
         default=none,
-        help="people followed in one stream; more than one cost more 2D work (1)",
+        help="people followed in one stream; each one who is there costs 2D work (4)",
     )
     flags.add_argument(
         "--max-viewers", type=int, metavar="N", default=none, help="viewers of one stream (64)"

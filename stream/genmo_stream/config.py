@@ -60,7 +60,7 @@ class ServerConfig:
     keypoints: PoseModel = "full"
     max_streams: int | None = None
     max_keypoint_streams: int | None = None
-    max_persons: int = 1
+    max_persons: int = 4
     max_viewers: int = 64
     ice_interfaces: tuple[str, ...] = ()
     udp_ports: tuple[int, int] | None = None
