@@ -4,7 +4,6 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -17,7 +16,7 @@ from genmo_rt.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from genmo_rt.conditions import Observed, from_landmarks
+from genmo_rt.conditions import Observed
 from genmo_rt.errors import FileFormatError
 from genmo_rt.metrics import mpjpe
 from genmo_rt.model import Model, ModelConfig, Texts
@@ -113,28 +112,6 @@ def test_a_checkpoint_from_before_generation_that_lacks_a_weight_is_refused(
     save_file(tensors, path, metadata=metadata)
     with pytest.raises(FileFormatError, match=r"(?s)do not fit its config .*stem\.bias"):
         load_checkpoint(path)
-
-
-def test_the_first_shipped_checkpoint_estimates_what_it_did_before_generation() -> None:
-    landmarks = Path(__file__).parents[1] / "fixtures" / "landmarks"
-    with np.load(landmarks / "pose2sim_cam02.npz") as video:
-        pixels, confidence = (
-            torch.from_numpy(video[name])[None] for name in ("pixels", "confidence")
-        )
-        width, height = (float(side) for side in video["image_size"])
-    side = max(width, height)
-    conditions = from_landmarks(
-        pixels,
-        confidence,
-        torch.tensor([[side, side, width / 2, height / 2]]),
-        torch.tensor([[width, height]]),
-    )
-    shipped = load_checkpoint()
-    with np.load(landmarks / "pose2sim_cam02_format_1.npz") as before:
-        for delay in (0, 4):
-            found = shipped.model(conditions, torch.tensor([delay]))[0]
-            expected = torch.from_numpy(before[f"delay{delay}"])
-            torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-6)
 
 
 def test_other_modalities_are_refused(
