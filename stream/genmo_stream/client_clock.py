@@ -85,8 +85,10 @@ class ClientTimeline:
             self._trips.append(_Trip(now_us, round_trip, ((t1 - t0) + (t2 - t3_us)) / 2))
 
     def frame(self, client_us: int, arrival_us: int) -> int:
-        """The capture time of the next frame, Unix microseconds: grows strictly, never after arrival
-        (but for the microsecond that keeps frames of one burst apart).
+        """The capture time of the next frame, Unix microseconds.
+
+        It grows strictly, and is never after arrival but for the microsecond that keeps frames of
+        one burst apart.
 
         Args:
             client_us: as the client has it, on its own clock.

@@ -166,12 +166,6 @@ class NoiseCamera:
         """It is one already."""
         return frame
 
-    def newest(self) -> None:
-        """Each picture is looked at."""
-
-    def develop(self, frame: Frame) -> Frame:
-        return frame
-
     async def close(self) -> None:
         """Nothing to give back."""
 
