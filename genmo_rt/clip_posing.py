@@ -18,6 +18,7 @@ from genmo_rt.motion import Motion
 from genmo_rt.pose import Pose
 from genmo_rt.posing import FADE_S, confidence_of, local_rotations
 from genmo_rt.refine import Figure, RefineNoise, Refiner
+from genmo_rt.rests import POINTS, RestDetector
 from genmo_rt.rollout import settle_path
 from genmo_rt.rotation import rotmat_to_quat_xyzw
 from genmo_rt.smooth import FilterTimes, half_way, smooth_clip
@@ -28,6 +29,7 @@ from genmo_rt.world import SettledWorld
 
 Array = NDArray[np.float64]
 
+AHEAD = 8  # ticks after each that tell whether a foot rests
 NOISE = RefineNoise(landmark=0.0125, steadiness=3.0)
 TIMES = FilterTimes(follow=0.07)
 """Without lag, smoothing can be stronger than live, and then the landmarks can be trusted as far as
@@ -114,7 +116,7 @@ def settle(
     root = settle_path(t, velocity * _fade(t, seen)[:, None], joints[:, 0], seen)
     rotmat = smooth_clip(t, local_rotations(turned), TIMES)
     turned, joints = person.figures(rotmat, root)
-    rotmat = local_rotations(hold_clip(t, turned, joints, contacts))
+    rotmat = local_rotations(_feet_held(stretch, turned, joints, contacts, person, intrinsics))
     turned, joints = person.figures(rotmat, root)
     return Settled(stretch, rotmat, turned, joints, contacts, _array(said.R_c2gv)[:, 1])
 
@@ -192,6 +194,27 @@ def _on_landmarks(
     ahead, back = (np.stack([pair[side].rotmat for pair in both]) for side in (0, 1))
     root = np.stack([(one.joints[0] + other.joints[0]) / 2 for one, other in both])
     return person.figures(local_rotations(half_way(ahead, back)), root)
+
+
+def _feet_held(
+    stretch: Stretch,
+    turned: Array,
+    joints: Array,
+    contacts: Array,
+    person: Person,
+    intrinsics: Intrinsics,
+) -> Array:
+    """(L, 24, 3, 3) rotations in the camera with resting feet where they are."""
+    offsets = person.body.landmark_offsets(torch.from_numpy(person.shape)).numpy()
+    figures = [Figure(*parts, offsets) for parts in zip(turned, joints, strict=True)]
+    soles = np.stack([figure.landmarks(POINTS) for figure in figures])
+    detector = RestDetector(intrinsics)
+    seen = list(zip(stretch.t.tolist(), stretch.keypoints, strict=True))
+    rests = [
+        detector.step(t, contacts[i], keypoints, soles[i, :, 2], seen[i + 1 : i + 1 + AHEAD])
+        for i, (t, keypoints) in enumerate(seen)
+    ]
+    return hold_clip(stretch.t, figures, soles, np.stack(rests))
 
 
 def _fade(t: Array, seen: NDArray[np.bool_]) -> Array:

@@ -1,9 +1,11 @@
-"""Feet that rest stay where they are: ankles held in place by two-bone IK.
+"""Feet that rest stay where they are: heels and toes held in place, legs brought there by IK.
 
-A resting foot's depth trembles by centimetres from tick to tick, because one camera says little of
-it. While the model says that a foot rests, its ankle is drawn to a slow mean of where it was seen:
-far along the viewing ray, where little is known, and little across it, where the picture knows
-better. When it leaves, the difference fades.
+A resting foot trembles by centimetres from tick to tick, most of all in depth, because one camera
+says little of it. How far a heel or toe is held from where it is seen changes smoothly with how
+sure it is that it rests (rests.py): a share of its seen motion that large is taken for noise and
+does not show. The difference fades in seconds while it rests, and in a tenth of one when it
+moves, so nothing pops. What both feet say together is the root's error, not the legs': the root
+follows.
 """
 
 from dataclasses import dataclass
@@ -12,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genmo_rt.live_math import cross, turn
-from genmo_rt.pose import CONTACT_NAMES
+from genmo_rt.refine import Figure
 from genmo_rt.skeleton import JOINT_NAMES
 
 Array = NDArray[np.float64]
@@ -20,147 +22,147 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class HoldRule:
-    """When and how firmly feet are held.
+    """How firmly heels and toes are held.
 
     Attributes:
-        begin: contact probability from which a foot is held.
-        end: probability under which it is let go.
-        follow: seconds in which the place moves 63 % of the way to where the foot is seen.
-        fade: seconds in which 63 % of the difference fades once it is let go.
-        across: most that an ankle is moved across its viewing ray, metres.
-        along: most that it is moved along the ray, metres.
+        settle: seconds in which 63 % of the difference is gone while a point surely rests.
+        fade: the same while it surely moves.
+        across: most that a point is held across its viewing ray, metres.
+        along: most that it is held along the ray, metres.
+        apart: most that heel and toe of a foot are held apart, metres: it turns by so much.
+        root: seconds in which the root makes up 63 % of what resting feet say of its depth.
     """
 
-    begin: float = 0.45
-    end: float = 0.35
-    follow: float = 0.5
-    fade: float = 0.1
-    across: float = 0.03
-    along: float = 0.15
+    settle: float = 3.0
+    fade: float = 0.12
+    across: float = 0.08
+    along: float = 0.3
+    apart: float = 0.06
+    root: float = 0.15
 
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """Joint numbers of a leg, and the contacts that say that its foot rests."""
+    """Joint numbers of a leg."""
 
     hip: int
     knee: int
     ankle: int
-    contacts: tuple[int, int]
+    foot: int
 
 
 LEGS = tuple(
-    Leg(
-        hip=JOINT_NAMES.index(f"{side}_hip"),
-        knee=JOINT_NAMES.index(f"{side}_knee"),
-        ankle=JOINT_NAMES.index(f"{side}_ankle"),
-        contacts=(CONTACT_NAMES.index(f"{side}_ankle"), CONTACT_NAMES.index(f"{side}_foot")),
-    )
+    Leg(*(JOINT_NAMES.index(f"{side}_{part}") for part in ("hip", "knee", "ankle", "foot")))
     for side in ("left", "right")
 )
+NEARLY_NOTHING_M = 1e-4
 
 
 class FootHold:
-    """Holds one person's resting feet in a static camera."""
+    """Holds one person's resting feet before a steady camera."""
 
     def __init__(self, rule: HoldRule | None = None) -> None:
         self._rule = rule or HoldRule()
-        self._held = [False for _ in LEGS]
-        self._shift = [np.zeros(3) for _ in LEGS]  # from where the ankle is seen
-        self._place = [np.zeros(3) for _ in LEGS]
         self._t: float | None = None
+        self._seen = np.zeros((4, 3))
+        self._shift = np.zeros((4, 3))  # from where heels and toes are seen to where they are held
 
-    def apply(self, t: float, rotmat: Array, joints: Array, contacts: Array) -> Array:
-        """Turns hips and knees so that resting ankles stay in place.
+    def shifts(self, t: float, seen: Array, rests: Array) -> Array:
+        """How far heels and toes are held from where they are seen; `placed` puts them there.
 
         Args:
             t: seconds, later than the step before.
-            rotmat: (24, 3, 3) rotations of all joints in the camera.
-            joints: (24, 3) in the camera, metres.
-            contacts: (6,) probability.
+            seen: (4, 3) the points of rests.POINTS in the camera, metres.
+            rests: (4,) probability that each rests.
         Returns:
-            (24, 3, 3) rotations of all joints in the camera; feet keep theirs.
+            (4, 3) metres.
         """
         rule = self._rule
-        dt = 0.0 if self._t is None else t - self._t
-        self._t = t
-        held = rotmat
-        for i, leg in enumerate(LEGS):
-            seen = joints[leg.ankle]
-            rests = contacts[list(leg.contacts)].max()
-            if rests < (rule.end if self._held[i] else rule.begin):
-                self._held[i] = False
-                self._shift[i] = self._shift[i] * np.exp(-dt / rule.fade)
-            else:
-                if not self._held[i]:
-                    self._place[i] = seen + self._shift[i]
-                self._held[i] = True
-                self._place[i] += (1 - np.exp(-dt / rule.follow)) * (seen - self._place[i])
-                self._shift[i] = _limited(self._place[i] - seen, seen, rule)
-                self._place[i] = seen + self._shift[i]
-            if self._shift[i].any():
-                held = reach(held, joints, leg, seen + self._shift[i])
-        return held
+        if self._t is not None:
+            rate = rule.fade ** (rests - 1) * rule.settle**-rests  # between the two, by logarithm
+            shift = self._shift - rests[:, None] * (seen - self._seen)
+            self._shift = _limited(shift * np.exp((self._t - t) * rate)[:, None], seen, rule)
+        self._t, self._seen = t, seen
+        return self._shift
 
+    def root_error(self, dt: float, root: Array, rests: Array) -> Array:
+        """How far the root is to go along its ray now, so that legs needn't make up for it.
+
+        Args:
+            dt: seconds since the step before.
+            root: (3,) in the camera.
+            rests: as in shifts, which comes first.
+        Returns:
+            (3,) metres; what is held counts on the root to go there before the next step.
+        """
+        weight = rests * rests
+        sure = min(1.0, float(weight.sum()) / 2)  # one foot that rests tells it all
+        mean = weight @ self._shift / max(float(weight.sum()), 1e-6)
+        ray = root / max(float(np.linalg.norm(root)), 1e-6)
+        moved: Array = (1 - np.exp(-dt * sure / self._rule.root)) * float(mean @ ray) * ray
+        self._shift = self._shift - moved
+        self._seen = self._seen + moved
+        return moved
 
     def turn(self, rotmat: Array) -> None:
         """Goes on in another camera at the same place: rotmat (3, 3), old to new."""
-        self._place = [rotmat @ place for place in self._place]
-        self._shift = [rotmat @ shift for shift in self._shift]
+        self._seen, self._shift = self._seen @ rotmat.T, self._shift @ rotmat.T
 
     def carry(self, moved: Array) -> None:
         """What rests is seen `moved` (3,) metres from where it was: the camera went on."""
-        self._place = [place + moved for place in self._place]
+        self._seen = self._seen + moved
 
 
 def hold_clip(
-    t: Array, rotmat: Array, joints: Array, contacts: Array, rule: HoldRule | None = None
+    t: Array, figures: list[Figure], seen: Array, rests: Array, rule: HoldRule | None = None
 ) -> Array:
-    """Holds the resting feet of a whole clip: FootHold's rule, with what follows known.
-
-    An ankle rests where it is seen in the middle of its rest (the median), and the difference
-    fades before it arrives as it does after it leaves.
+    """Holds the resting feet of a whole clip: half way between FootHold forwards and backwards.
 
     Args:
         t: (L,) seconds.
-        rotmat: (L, 24, 3, 3) rotations of all joints in the camera.
-        joints: (L, 24, 3) in the camera, metres.
-        contacts: (L, 6) probability.
+        figures: L of them, in the camera.
+        seen: (L, 4, 3) their points of rests.POINTS.
+        rests: (L, 4) probability that the points of rests.POINTS rest.
     Returns:
-        (L, 24, 3, 3) rotations of all joints in the camera; feet keep theirs.
+        (L, 24, 3, 3) rotations of all joints in the camera.
     """
-    rule = rule or HoldRule()
-    held = rotmat
-    for leg in LEGS:
-        seen = joints[:, leg.ankle]
-        shift = np.zeros_like(seen)
-        for rest in _rests(contacts[:, list(leg.contacts)].max(1), rule):
-            place = np.median(seen[rest], axis=0)
-            own = np.array([_limited(place - one, one, rule) for one in seen[rest]])
-            before = np.exp(np.minimum(t - t[rest][0], 0) / rule.fade)[:, None] * own[0]
-            after = np.exp(np.minimum(t[rest][-1] - t, 0) / rule.fade)[:, None] * own[-1]
-            shift[: rest.start] += before[: rest.start]
-            shift[rest.stop :] += after[rest.stop :]
-            shift[rest] += own
-        held = np.stack(
-            [
-                reach(one, points, leg, ankle + off)
-                for one, points, ankle, off in zip(held, joints, seen, shift, strict=True)
-            ]
-        )
-    return held
+    ahead, back = FootHold(rule), FootHold(rule)
+    ways = [
+        [hold.shifts(float(order * t[i]), seen[i], rests[i]) for i in range(len(t))[::order]]
+        for hold, order in ((ahead, 1), (back, -1))
+    ]
+    shifts = (np.stack(ways[0]) + np.stack(ways[1][::-1])) / 2
+    return np.stack([placed(*of) for of in zip(figures, seen, shifts, rests, strict=True)])
 
 
-def _rests(contact: Array, rule: HoldRule) -> list[slice]:
-    """Where a foot rests, with the rule's hysteresis."""
-    rests, start = [], None
-    for index, probability in enumerate(contact):
-        if start is None and probability >= rule.begin:
-            start = index
-        elif start is not None and probability < rule.end:
-            rests.append(slice(start, index))
-            start = None
-    return rests if start is None else [*rests, slice(start, len(contact))]
+def placed(figure: Figure, seen: Array, shifts: Array, rests: Array) -> Array:
+    """Legs and feet turned so that heels and toes are shifted.
+
+    A foot turns as its heel and toe say; its place is rather that of the one that rests.
+
+    Args:
+        figure: in the camera.
+        seen: (4, 3) its points of rests.POINTS.
+        shifts: (4, 3) metres.
+        rests: (4,) as in FootHold.apply.
+    Returns:
+        (24, 3, 3) rotations of all joints in the camera.
+    """
+    if float(np.abs(shifts).max()) < NEARLY_NOTHING_M:
+        return figure.rotmat
+    rotmat = figure.rotmat
+    for number, leg in enumerate(LEGS):
+        own = slice(2 * number, 2 * number + 2)
+        (heel, toe), (at_heel, at_toe) = seen[own], shifts[own]
+        weight = (rests[own] + 1e-3) / (rests[own] + 1e-3).sum()
+        sole = _between(toe - heel, toe + at_toe - heel - at_heel)
+        ankle = figure.joints[leg.ankle]
+        stays = weight @ (seen[own] - ankle)  # turns about the ankle, and is brought back
+        target = ankle + stays + weight @ shifts[own] - sole @ stays
+        rotmat = reach(rotmat, figure.joints, leg, target)
+        rotmat[leg.ankle] = sole @ rotmat[leg.ankle]
+        rotmat[leg.foot] = sole @ rotmat[leg.foot]
+    return rotmat
 
 
 def reach(rotmat: Array, joints: Array, leg: Leg, target: Array) -> Array:
@@ -195,12 +197,21 @@ def reach(rotmat: Array, joints: Array, leg: Leg, target: Array) -> Array:
 
 
 def _limited(shift: Array, seen: Array, rule: HoldRule) -> Array:
-    """A shift of an ankle, cut to what the rule allows across and along its viewing ray."""
-    ray = seen / max(float(np.linalg.norm(seen)), 1e-6)
-    along = float(np.clip(shift @ ray, -rule.along, rule.along))
-    across = shift - (shift @ ray) * ray
-    length = float(np.linalg.norm(across))
-    return np.asarray(along * ray + across * min(1.0, rule.across / max(length, 1e-9)))
+    """(4, 3) shifts cut to what the rule allows along and across their viewing rays, and apart."""
+    ray = seen / np.maximum(_length(seen), 1e-6)
+    along = (shift * ray).sum(-1, keepdims=True)
+    across = shift - along * ray
+    across *= np.minimum(1.0, rule.across / np.maximum(_length(across), 1e-9))
+    feet = (np.clip(along, -rule.along, rule.along) * ray + across).reshape(2, 2, 3)
+    half = (feet[:, :1] - feet[:, 1:]) / 2
+    middle = feet.mean(1, keepdims=True)
+    half *= np.minimum(1.0, rule.apart / 2 / np.maximum(_length(half), 1e-9))
+    return np.asarray(np.concatenate((middle + half, middle - half), axis=1).reshape(4, 3))
+
+
+def _length(vector: Array) -> Array:
+    """(..., 1)"""
+    return np.asarray(np.sqrt((vector * vector).sum(-1, keepdims=True)))
 
 
 def _between(start: Array, end: Array) -> Array:

@@ -23,6 +23,7 @@ from genmo_rt.conditions import Conditions, concatenate, from_keypoints
 from genmo_rt.engine.engine import SLOTS, Engine
 from genmo_rt.engine.folding import Precision
 from genmo_rt.keypoints import Keypoints
+from genmo_rt.lookahead import Timed
 from genmo_rt.motion import MotionStats, View
 from genmo_rt.pose import Pose
 from genmo_rt.posing import Poser
@@ -283,12 +284,21 @@ class StreamEstimator:
                 continue
             decoded = motion.decode(vector[None], observed.view)
             self._see_from(observed.anchor)
-            pose = self._poser.pose(observed.t, observed.keypoints, decoded)
+            pose = self._poser.pose(observed.t, observed.keypoints, decoded, self._ahead())
             if observed.R_now2steady is not None:
                 pose = _in_real_camera(pose, observed.R_now2steady)
             poses += [*self._posed_between(pose), (pose, True)]
             self._between, self._last = [], pose
         return poses
+
+    def _ahead(self) -> list[Timed]:
+        """The landmarks that are known of the ticks after the one whose pose comes out."""
+        now, *after = self._pending
+        return [
+            (one.t, one.keypoints)
+            for one in after
+            if one.keypoints is not None and one.anchor is now.anchor
+        ]
 
     def _see_from(self, anchor: Array) -> None:
         """Goes on in this steady camera."""

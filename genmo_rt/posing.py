@@ -1,9 +1,12 @@
 """What the model says of one tick, and what the picture shows, become a pose in the world.
 
-figure in the camera → put back on its landmarks (refine) → smoothed (smooth) → root fused over
-time (rollout) → resting feet held (contacts) → the stream's world (world) → Pose
+figure in the camera → put back on its landmarks (refine), which what follows has smoothed where it
+is known (lookahead) → limbs that were hidden eased (easing) → smoothed (smooth) → root fused over
+time (rollout) → resting feet held (rests, contacts) → the stream's world (world) → Pose
 """
 
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +15,15 @@ from numpy.typing import NDArray
 
 from genmo_rt.camera import Intrinsics
 from genmo_rt.carried import Passing
-from genmo_rt.contacts import FootHold
+from genmo_rt.contacts import FootHold, placed
+from genmo_rt.easing import Easing
 from genmo_rt.keypoints import Keypoints
 from genmo_rt.live_math import forward_kinematics, rotmat_to_quat_xyzw
+from genmo_rt.lookahead import Timed, smoothed
 from genmo_rt.motion import Motion
 from genmo_rt.pose import Pose
 from genmo_rt.refine import Figure, Refiner, landmark_weights
+from genmo_rt.rests import POINTS, RestDetector
 from genmo_rt.rollout import Rollout
 from genmo_rt.skeleton import PARENTS
 from genmo_rt.smooth import RotationFilter
@@ -29,6 +35,7 @@ from genmo_rt.world import World
 Array = NDArray[np.float64]
 
 FADE_S = 1.0  # an unseen person's velocity fades with this time constant
+BEHIND = 8  # ticks of landmarks kept to be smoothed with what follows, at most
 
 
 class Poser:
@@ -65,41 +72,60 @@ class Poser:
         self._t_seen = 0.0
         self._rollout = Rollout()
         self._refiner = Refiner(self._intrinsics)
+        self._easing = Easing()
         self._smooth = RotationFilter()
+        self._rests = RestDetector(self._intrinsics)
         self._feet = FootHold()
+        self._behind: deque[Timed] = deque(maxlen=BEHIND)
+        self._t: float | None = None
         self._stood: tuple[float, Array] | None = None
 
     def turn(self, rotmat: Array) -> None:
         """Goes on in another steady camera (world.py): rotmat (3, 3), old to new."""
         self._rollout.turn(rotmat)
         self._refiner.turn(rotmat)
+        self._easing.turn(rotmat)
         self._smooth.turn(0, rotmat)
+        self._rests.turn()
         self._feet.turn(rotmat)
+        self._behind.clear()
         if self._stood is not None:
             self._stood = self._stood[0], self._stood[1] @ rotmat.T
 
-    def pose(self, t: float, keypoints: Keypoints | None, decoded: Motion) -> Pose:
+    def pose(
+        self,
+        t: float,
+        keypoints: Keypoints | None,
+        decoded: Motion,
+        ahead: Sequence[Timed] = (),
+    ) -> Pose:
         """The pose of one tick.
 
         Args:
             t: capture time, seconds; later than that of the tick before.
             keypoints: the person's landmarks, in a picture of the intrinsics' size.
             decoded: what the model says, leading dimension 1.
+            ahead: landmarks of the ticks after, as far as they are known, in the same camera.
         """
         said = _Said.of(decoded)
         shape, scale = self._rule.apply(said.shape)
         self._set_shape(shape)
         figure = self._figure(said.rotmat_cam, said.root_cam * scale)
         if keypoints is not None:
+            as_seen = (t, keypoints)
+            if ahead:
+                keypoints = smoothed(list(self._behind)[-len(ahead) :], as_seen, ahead)
+            self._behind.append(as_seen)
             figure = self._refiner.refine(figure, keypoints)
             self._t_seen = t
-        local = self._smooth.step(t, local_rotations(figure.rotmat))
+        local = self._easing.step(t, local_rotations(figure.rotmat), keypoints)
+        local = self._smooth.step(t, local)
         fade = np.exp((self._t_seen - t) / FADE_S)
         seen_root = figure.joints[0] if keypoints is not None else None
         root = self._root(t, said.velocity_cam * scale * fade, figure.joints[0], seen_root)
         figure = self._figure(local, root)
         passing = self._passing(t, figure, shape)
-        local = local_rotations(self._feet.apply(t, figure.rotmat, figure.joints, said.contacts))
+        local = local_rotations(self._hold_feet(t, figure, said.contacts, keypoints, ahead))
         figure = self._figure(local, root)
         if keypoints is not None:
             self._observe_world(t, figure, shape, said, passing)
@@ -110,6 +136,25 @@ class Poser:
             return self._rollout.step(t, velocity, seen)
         self._rollout.start(t, predicted, velocity)
         return predicted
+
+    def _hold_feet(
+        self,
+        t: float,
+        figure: Figure,
+        contacts: Array,
+        keypoints: Keypoints | None,
+        ahead: Sequence[Timed],
+    ) -> Array:
+        """(24, 3, 3) rotations in the camera with resting feet where they are."""
+        dt = 0.0 if self._t is None else t - self._t
+        self._t = t
+        # What rests is not seen to rest by a camera that is carried.
+        visible = None if self._world.carried else keypoints
+        soles = figure.landmarks(POINTS)
+        rests = self._rests.step(t, contacts, visible, soles[:, 2], ahead)
+        held = placed(figure, soles, self._feet.shifts(t, soles, rests), rests)
+        self._rollout.move(self._feet.root_error(dt, figure.joints[0], rests))
+        return held
 
     def _figure(self, rotmat: Array, pelvis: Array) -> Figure:
         """The body in the camera; rotmat (24, 3, 3) as in Motion.rotmat_cam."""

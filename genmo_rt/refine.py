@@ -37,10 +37,12 @@ class Figure:
     joints: Array
     landmark_offsets: Array
 
-    def landmarks(self) -> Array:
-        """(33, 3) where the landmarks are."""
-        turned = self.rotmat[_JOINT_OF] @ self.landmark_offsets[..., None]
-        return np.asarray(self.joints[_JOINT_OF] + turned[..., 0])
+    def landmarks(self, which: NDArray[np.intp] | None = None) -> Array:
+        """(33, 3) where the landmarks are, or (N, 3) where some of them are."""
+        of, offsets = _JOINT_OF, self.landmark_offsets
+        if which is not None:
+            of, offsets = of[which], offsets[which]
+        return np.asarray(self.joints[of] + (self.rotmat[of] @ offsets[..., None])[..., 0])
 
 
 @dataclass(frozen=True, slots=True)

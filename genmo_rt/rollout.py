@@ -164,6 +164,10 @@ class Rollout:
         self._path.turn(rotmat)
         self.position, self.velocity = rotmat @ self.position, rotmat @ self.velocity
 
+    def move(self, moved: NDArray[np.float64]) -> None:
+        """Goes on from elsewhere, because feet that rest say so: `moved` (3,) metres away."""
+        self.position = self.position + moved
+
     def _predict(self, dt: float, moved: NDArray[np.float64]) -> None:
         noise = self._noise
         kept = float(np.exp(-dt / noise.memory))

@@ -43,7 +43,7 @@ def test_the_root_takes_the_same_path_at_any_frame_rate(
 ) -> None:
     path = _joints(_watch(estimator, fps, drop), TIMES)[:, 0]
     apart = np.linalg.norm(path - _joints(at_30_fps, TIMES)[:, 0], axis=1)
-    assert apart.max() < 0.05
+    assert apart.max() < 0.07
     assert apart.mean() < 0.02
 
 
