@@ -152,11 +152,12 @@ def _delayed(delay: int) -> str:
 
 def _generation(checkpoint: "Checkpoint", dataset: "Dataset", args: argparse.Namespace) -> None:
     from genmo_rt.evaluation.generation import GenerationConfig, GenerationJudge
+    from genmo_rt.evaluation.same_noise import score_same_noise
     from genmo_rt.evaluation.tables import table
     from genmo_rt.smpl import load_body
 
     pieces = _music(args.frames)
-    texts, music, keyframes = [], [], []
+    texts, music, unheard, keyframes = [], [], [], []
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("generating")
 
@@ -170,10 +171,17 @@ def _generation(checkpoint: "Checkpoint", dataset: "Dataset", args: argparse.Nam
             judge = GenerationJudge(checkpoint, load_body(), dataset, config)
             texts.append(judge.texts(show))
             music.append(judge.music(pieces, show))
+            unheard.append(judge.music(pieces, show, retime=False))
             keyframes.append(judge.keyframes(show=show))
+            if seed == 0:
+                same = score_same_noise(judge, dataset.texts)
     of = f"{args.variations} motions of {args.frames} frames each"
     print(f"Held-out texts, {of}\n\n{table(_by_seed(texts))}\n")
-    print(f"Music at {len(TEMPOS)} tempos, {of}\n\n{table(_by_seed(music))}\n")
+    if same:
+        heads = ("path m", "rise m", "hands m/s", "from the first mm")
+        print(f"The same noise under held-out texts, {of}\n\n{table(same, heads)}\n")
+    own = [(f"{name}, not re-timed", scores) for name, scores in _by_seed(unheard)]
+    print(f"Music at {len(TEMPOS)} tempos, {of}\n\n{table([*_by_seed(music), *own])}\n")
     print(f"Keyframes of held-out captures, {of}\n\n{table(_by_seed(keyframes))}\n")
 
 

@@ -20,7 +20,7 @@ from genmo_rt.data.dataset import Dataset
 from genmo_rt.data.texts import embedded
 from genmo_rt.evaluation.scores import KeyframeScores, MusicScores, TextScores
 from genmo_rt.generation import GUIDANCE, STEPS
-from genmo_rt.generation.grounding import ground
+from genmo_rt.generation.generator import grounded
 from genmo_rt.generation.keyframes import Held, Keyframe
 from genmo_rt.generation.prompt import Told, gather
 from genmo_rt.generation.sampler import Sampling, sample
@@ -104,9 +104,7 @@ class GenerationJudge:
         ]
         features, slides = [], []
         for number, (text, _) in enumerate(chosen):
-            tokens, mask = embedded(table, np.array([[text]]))
-            span = torch.tensor([[[0, self._config.length]]])
-            motions = self._generate(replace(self._blank, texts=Texts(tokens, mask, span)), number)
+            motions = self.told(text, number)
             features.append((motion_features(motions) - mean) / std)
             slides += [skating_ratio(motion, _floor(motion)) for motion in motions]
             show(number + 1, len(chosen))
@@ -132,18 +130,32 @@ class GenerationJudge:
             captured_skating=float(np.mean([skating_ratio(w, _floor(w)) for w in windows])),
         )
 
-    def music(self, pieces: Sequence[Tensor], show: Show = _quietly) -> MusicScores:
+    def told(self, text: int, number: int) -> Tensor:
+        """(V, L, 24, 3) joints in the world of what one text leads to.
+
+        Args:
+            text: of the dataset.
+            number: of the noise.
+        """
+        tokens, mask = embedded(self._dataset.texts, np.array([[text]]))
+        span = torch.tensor([[[0, self._config.length]]])
+        return self._generate(replace(self._blank, texts=Texts(tokens, mask, span)), number)
+
+    def music(
+        self, pieces: Sequence[Tensor], show: Show = _quietly, *, retime: bool = True
+    ) -> MusicScores:
         """Generates to pieces of music.
 
         Args:
             pieces: (L, 35) features of each, of as many frames as the motions; at least two.
+            retime: as Generator does it; False scores what the model itself hears.
         """
         beats = [torch.nonzero(piece[:, BEAT] > 0.5)[:, 0] for piece in pieces]
         matched, crossed = [], []
         for number, piece in enumerate(pieces):
             heard = Observed(piece[None, :, None], torch.ones(1, len(piece), 1, dtype=torch.bool))
             told = replace(self._blank, conditions=replace(self._blank.conditions, music=heard))
-            for motion in self._generate(told, 1000 + number):
+            for motion in self._generate(told, 1000 + number, retime=retime):
                 moved = kinematic_beats(motion)
                 matched.append(beat_alignment(moved, beats[number]))
                 others = [b for i, b in enumerate(beats) if i != number]
@@ -183,15 +195,16 @@ class GenerationJudge:
             error=float(torch.stack(errors).mean()) * 1000, jump=float(np.mean(jumps))
         )
 
-    def _generate(self, told: Told, number: int, keyframes: Sequence[Keyframe] = ()) -> Tensor:
+    def _generate(
+        self, told: Told, number: int, keyframes: Sequence[Keyframe] = (), *, retime: bool = True
+    ) -> Tensor:
         """(V, L, 24, 3) joints in the world of the variations of one prompt."""
         config = self._config
         seed = config.seed * 10_000 + number
         sampling = Sampling(seed, config.variations, config.steps, config.guidance)
         x = sample(self._model, told, sampling, _quietly)
-        nobody = np.zeros(config.length, np.bool_)
         clips = [
-            ground(vector, nobody, self._body, self._soles, keyframes)
+            grounded(vector, told, self._body, self._soles, keyframes, retime=retime)
             for vector in self._stats.denormalise(x)
         ]
         return torch.stack([torch.from_numpy(clip.joints).float() for clip in clips])

@@ -1,11 +1,14 @@
 """Generation: a timeline of texts, videos, music and keyframes becomes clips of motion.
 
 timeline → what the model is told (prompt) → denoised (sampler) → in the world (grounding)
+→ where music plays: on its beats (on_beat), and grounded again
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+
+from torch import Tensor
 
 from genmo_rt.checkpoint import DEFAULT_CHECKPOINT, Checkpoint, load_checkpoint
 from genmo_rt.conditions import Conditions
@@ -13,12 +16,16 @@ from genmo_rt.errors import GenmoError, InputError
 from genmo_rt.formats.clip import Clip
 from genmo_rt.generation import GUIDANCE, STEPS, Show
 from genmo_rt.generation.grounding import ground
-from genmo_rt.generation.prompt import encode, gather
+from genmo_rt.generation.keyframes import Keyframe
+from genmo_rt.generation.on_beat import on_beat
+from genmo_rt.generation.prompt import Told, encode, gather
 from genmo_rt.generation.sampler import Sampling, sample
 from genmo_rt.generation.timeline import Timeline
 from genmo_rt.smpl import Body, load_body
 from genmo_rt.soles import Soles
 from genmo_rt.text import MiniLM, TextEncoder
+
+ROUNDS = 2
 
 
 class Generator:
@@ -108,9 +115,9 @@ class Generator:
         if timeline.texts:
             told = replace(told, texts=encode(timeline.texts, self._text_encoder(), device))
         x = sample(self._model, told, sampling, show)
-        seen = told.conditions.present[0].cpu().numpy()
+        keyframes = timeline.keyframes
         return [
-            ground(vector, seen, self._body, self._soles, timeline.keyframes)
+            grounded(vector, told, self._body, self._soles, keyframes)
             for vector in self._stats.denormalise(x)
         ]
 
@@ -124,3 +131,28 @@ class Generator:
                 f"was trained with {width}; expected the encoder of its training"
             )
         return self._encoder
+
+
+def grounded(
+    vector: Tensor,
+    told: Told,
+    body: Body,
+    soles: Soles,
+    keyframes: Sequence[Keyframe] = (),
+    *,
+    retime: bool = True,
+) -> Clip:
+    """One motion in the world, on the beats of its music.
+
+    Args:
+        vector: (L, 181) in the table's units.
+        told: what it was made from.
+        retime: False leaves the motion's beats where they are.
+    """
+    seen = told.conditions.present[0].cpu().numpy()
+    clip = ground(vector, seen, body, soles, keyframes)
+    if retime and told.conditions.music.mask.any():
+        for _ in range(ROUNDS):  # a beat moves a little when the speed around it changes
+            vector = on_beat(vector, clip.joints, told)
+            clip = ground(vector, seen, body, soles, keyframes)
+    return clip

@@ -13,6 +13,7 @@ from genmo_rt.data.dataset import Dataset
 from genmo_rt.errors import InputError
 from genmo_rt.evaluation.estimation import score_estimation
 from genmo_rt.evaluation.generation import GenerationConfig, GenerationJudge
+from genmo_rt.evaluation.same_noise import score_same_noise
 from genmo_rt.evaluation.tables import table
 from genmo_rt.model import Model, ModelConfig
 from genmo_rt.motion import MotionStats
@@ -121,3 +122,15 @@ def test_a_table_has_a_row_for_each_run() -> None:
     assert len({line.count("|") for line in lines}) == 1
     assert lines[0].count("|") == len(astuple(config)) + 2
     assert "| 1000 |" in lines[3]
+
+
+def test_the_first_of_the_texts_out_of_the_same_noise_is_no_way_from_itself(
+    judge: GenerationJudge,
+) -> None:
+    table = _described().texts
+    labels = [label for label, held in zip(table.labels, table.held_out, strict=True) if held]
+    rows = score_same_noise(judge, table, (labels[0], labels[0], "no such action"))
+    assert len(rows) == 2
+    assert rows[0] == rows[1]  # the same text and noise
+    assert rows[0][1].apart == 0
+    assert rows[0][1].path > 0
