@@ -152,6 +152,7 @@ def _one_of_two(rank: int, folder: str) -> None:
     terms = [trainer.step(batch).terms["total"] for _ in range(6)]
     if rank == 0:
         torch.save(terms, Path(folder) / "terms.pt")
+    distributed.barrier()  # whoever leaves first can abort the other
     distributed.destroy_process_group()
 
 
