@@ -43,6 +43,7 @@ FIRST_POSE_S = 90.0  # until everything is imported and loaded
 LIFE_S = (6.0, 12.0)  # of a publisher ...
 REST_S = (0.0, 2.0)  # ... and until its place is taken by the next
 VISIT_S = (0.5, 2.0)
+LEAVES_S = 15.0  # that a publisher who is told to go may take
 FORGOTTEN_S = 20.0  # the server keeps an ended stream for 10 s ...
 VANISHED_S = 35.0  # ... and believes for 30 s in a camera that says nothing
 MAX_RSS_GROWTH_MB = 24.0
@@ -226,7 +227,10 @@ class Soak:
             else:
                 self.counts.refused += process.exitcode == REFUSED
                 self.counts.failed += process.exitcode != REFUSED
-            await asyncio.to_thread(process.join)
+            await asyncio.to_thread(process.join, LEAVES_S)
+            if process.exitcode is None:  # it was told before it listened
+                process.kill()
+                await asyncio.to_thread(process.join)
             free.append(name)
             polite = not polite
             await asyncio.sleep(self._chance.uniform(*REST_S))
