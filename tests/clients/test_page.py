@@ -26,7 +26,7 @@ def test_start_shows_a_tracked_body_and_stop_ends_the_stream(
     page.wait(publish="live", stream_state="live", person="tracked")
     page.wait_for_poses(30)
     page.screenshot("page-tracked")
-    assert page.page.inner_text("#status") == "Tracking"
+    assert page.page.inner_text("#status") in ("Tracking", "Partly hidden")
     assert int(page.page.inner_text("#latency")) > 0
     viewer.page.bring_to_front()
     viewer.wait(stream_state="live", person="tracked")

@@ -18,7 +18,7 @@ from tests.serving import ServerProcess
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    with ServerProcess("--takes-dir", str(tmp_path_factory.mktemp("takes"))) as process:
+    with ServerProcess("--max-persons", "1", "--takes-dir", str(tmp_path_factory.mktemp("takes"))) as process:
         yield process
 
 
