@@ -18,7 +18,8 @@ from tests.serving import ServerProcess
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    with ServerProcess("--max-persons", "1", "--takes-dir", str(tmp_path_factory.mktemp("takes"))) as process:
+    takes = str(tmp_path_factory.mktemp("takes"))
+    with ServerProcess("--max-persons", "1", "--takes-dir", takes) as process:
         yield process
 
 
