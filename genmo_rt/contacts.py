@@ -8,7 +8,6 @@ moves, so nothing pops. What both feet say together is the root's error, not the
 follows.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,10 +33,10 @@ class HoldRule:
         root: seconds in which the root makes up 63 % of what resting feet say of its depth.
     """
 
-    settle: float = 2.0
+    settle: float = 3.0
     fade: float = 0.12
     across: float = 0.08
-    along: float = 0.2
+    along: float = 0.3
     apart: float = 0.06
     root: float = 0.15
 
@@ -179,16 +178,17 @@ def reach(rotmat: Array, joints: Array, leg: Leg, target: Array) -> Array:
     """
     hip, knee, ankle = joints[leg.hip], joints[leg.knee], joints[leg.ankle]
     thigh, shin = knee - hip, ankle - knee
-    long, short = math.sqrt(thigh @ thigh), math.sqrt(shin @ shin)
-    wanted = math.sqrt((target - hip) @ (target - hip))
-    distance = min(max(wanted, abs(long - short) + 0.01), long + short - 1e-4)
+    long, short = float(np.linalg.norm(thigh)), float(np.linalg.norm(shin))
+    distance = float(
+        np.clip(np.linalg.norm(target - hip), abs(long - short) + 0.01, long + short - 1e-4)
+    )
     # Law of cosines; the angle is 0 for a straight leg.
     cosine = (distance**2 - long**2 - short**2) / (2 * long * short)
     now = thigh @ shin / (long * short)
-    bend = math.acos(min(max(cosine, -1.0), 1.0)) - math.acos(min(max(now, -1.0), 1.0))
+    bend = np.arccos(np.clip(cosine, -1, 1)) - np.arccos(np.clip(now, -1, 1))
     # A straight leg has no bend of its own: then the knee's axis is the thigh's x.
     axis = cross(thigh, shin) / (long * short) + 0.05 * rotmat[leg.hip][:, 0]
-    flex = turn(bend / math.sqrt(axis @ axis) * axis)
+    flex = turn(bend * axis / np.linalg.norm(axis))
     swing = _between(thigh + flex @ shin, target - hip)
     turned = rotmat.copy()
     turned[leg.hip] = swing @ rotmat[leg.hip]
@@ -217,7 +217,7 @@ def _length(vector: Array) -> Array:
 def _between(start: Array, end: Array) -> Array:
     """(3, 3) the smallest rotation from one direction to another."""
     axis = cross(start, end)
-    sine = math.sqrt(axis @ axis)
+    sine = float(np.linalg.norm(axis))
     if sine < 1e-12:
         return np.eye(3)
-    return turn(math.atan2(sine, start @ end) / sine * axis)
+    return turn(np.arctan2(sine, float(start @ end)) * axis / sine)

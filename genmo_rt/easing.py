@@ -95,7 +95,7 @@ class Easing:
         if self._eased:
             self._go_on(dt)
         if back.any():
-            joints = np.flatnonzero((SHOWN_BY & back).any(1))
+            joints = np.flatnonzero((_SHOWN_BY & back).any(1))
             apart = rotmat_to_axis_angle(before[joints] @ local[joints].transpose(0, 2, 1))
             self._apart[joints] = apart
             self._pace[joints] = np.maximum(
@@ -143,5 +143,4 @@ def _length(vector: Array) -> Array:
     return np.asarray(np.sqrt((vector * vector).sum(-1)))
 
 
-SHOWN_BY, _LEVER_M = _tables()
-"""(24, 33) which landmarks show a joint's turn; and (24,) how far its limb's end is, metres."""
+_SHOWN_BY, _LEVER_M = _tables()

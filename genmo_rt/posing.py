@@ -1,9 +1,8 @@
 """What the model says of one tick, and what the picture shows, become a pose in the world.
 
 figure in the camera → put back on its landmarks (refine), which what follows has smoothed where it
-is known (lookahead) → limbs that were hidden eased (easing) → smoothed, more what is calm (calm,
-smooth) → root fused over time (rollout) → resting feet held (rests, contacts) → the stream's world
-(world) → Pose
+is known (lookahead) → limbs that were hidden eased (easing) → smoothed (smooth) → root fused over
+time (rollout) → resting feet held (rests, contacts) → the stream's world (world) → Pose
 """
 
 from collections import deque
@@ -14,7 +13,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from genmo_rt.calm import Calm
 from genmo_rt.camera import Intrinsics
 from genmo_rt.carried import Passing
 from genmo_rt.contacts import FootHold, placed
@@ -24,7 +22,7 @@ from genmo_rt.live_math import forward_kinematics, rotmat_to_quat_xyzw
 from genmo_rt.lookahead import Timed, smoothed
 from genmo_rt.motion import Motion
 from genmo_rt.pose import Pose
-from genmo_rt.refine import MIN_DEPTH_M, Figure, Refiner, landmark_weights
+from genmo_rt.refine import Figure, Refiner, landmark_weights
 from genmo_rt.rests import POINTS, RestDetector
 from genmo_rt.rollout import Rollout
 from genmo_rt.skeleton import PARENTS
@@ -75,7 +73,6 @@ class Poser:
         self._rollout = Rollout()
         self._refiner = Refiner(self._intrinsics)
         self._easing = Easing()
-        self._calm = Calm(self._intrinsics)
         self._smooth = RotationFilter()
         self._rests = RestDetector(self._intrinsics)
         self._feet = FootHold()
@@ -89,7 +86,6 @@ class Poser:
         self._refiner.turn(rotmat)
         self._easing.turn(rotmat)
         self._smooth.turn(0, rotmat)
-        self._calm.turn()
         self._rests.turn()
         self._feet.turn(rotmat)
         self._behind.clear()
@@ -122,28 +118,22 @@ class Poser:
             self._behind.append(as_seen)
             figure = self._refiner.refine(figure, keypoints)
             self._t_seen = t
-        # What rests is not seen to rest by a camera that is carried.
-        visible = None if self._world.carried else keypoints
         local = self._easing.step(t, local_rotations(figure.rotmat), keypoints)
-        calm = self._calm.step(t, visible, max(float(figure.joints[0, 2]), MIN_DEPTH_M))
-        local = self._smooth.step(t, local, calm)
+        local = self._smooth.step(t, local)
         fade = np.exp((self._t_seen - t) / FADE_S)
         seen_root = figure.joints[0] if keypoints is not None else None
-        velocity = said.velocity_cam * scale * fade
-        root = self._root(t, velocity, figure.joints[0], seen_root, float(calm[0]))
+        root = self._root(t, said.velocity_cam * scale * fade, figure.joints[0], seen_root)
         figure = self._figure(local, root)
         passing = self._passing(t, figure, shape)
-        local = local_rotations(self._hold_feet(t, figure, said.contacts, visible, ahead))
+        local = local_rotations(self._hold_feet(t, figure, said.contacts, keypoints, ahead))
         figure = self._figure(local, root)
         if keypoints is not None:
             self._observe_world(t, figure, shape, said, passing)
         return self._publish(t, figure, local, said.contacts, confidence_of(keypoints))
 
-    def _root(
-        self, t: float, velocity: Array, predicted: Array, seen: Array | None, calm: float
-    ) -> Array:
+    def _root(self, t: float, velocity: Array, predicted: Array, seen: Array | None) -> Array:
         if self._rollout.started:
-            return self._rollout.step(t, velocity, seen, calm)
+            return self._rollout.step(t, velocity, seen)
         self._rollout.start(t, predicted, velocity)
         return predicted
 
@@ -158,8 +148,10 @@ class Poser:
         """(24, 3, 3) rotations in the camera with resting feet where they are."""
         dt = 0.0 if self._t is None else t - self._t
         self._t = t
+        # What rests is not seen to rest by a camera that is carried.
+        visible = None if self._world.carried else keypoints
         soles = figure.landmarks(POINTS)
-        rests = self._rests.step(t, contacts, keypoints, soles[:, 2], ahead)
+        rests = self._rests.step(t, contacts, visible, soles[:, 2], ahead)
         held = placed(figure, soles, self._feet.shifts(t, soles, rests), rests)
         self._rollout.move(self._feet.root_error(dt, figure.joints[0], rests))
         return held

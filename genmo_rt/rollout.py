@@ -14,8 +14,6 @@ from genmo_rt.clock import TICK_HZ
 
 HISTORY = 8  # samples kept to find a third point for the parabola
 MIN_DEPTH_M = 0.1
-CALM_WANDER = 0.8  # share of the wandering that is gone in somebody calm ...
-CALM_LATERAL = 4.0  # ... and by how much more the seen root is smoothed
 
 
 class PathIntegrator:
@@ -140,11 +138,7 @@ class Rollout:
         self._covariance = np.diag([(noise.depth * position[2]) ** 2, noise.velocity**2])
 
     def step(
-        self,
-        t: float,
-        velocity: NDArray[np.float64],
-        seen: NDArray[np.float64] | None,
-        calm: float = 0.0,
+        self, t: float, velocity: NDArray[np.float64], seen: NDArray[np.float64] | None
     ) -> NDArray[np.float64]:
         """Moves the root on to t.
 
@@ -152,16 +146,15 @@ class Rollout:
             t: capture time in seconds (nominal tick time for a masked tick).
             velocity: (3,) metres per second at t.
             seen: (3,) the root as this tick's picture shows it, or None (a masked tick).
-            calm: 0..1, how sure the picture shows that it stays where it is (calm.py).
         Returns:
             (3,) the fused position at t.
         """
         if self._t is None:
             raise RuntimeError("step before start: the path has no first position")
-        self._predict(t - self._t, self._path.advance(t, velocity), calm)
+        self._predict(t - self._t, self._path.advance(t, velocity))
         self._t = t
         if seen is not None:
-            self._correct(max(t - self._t_seen, 1e-3), seen, calm)
+            self._correct(max(t - self._t_seen, 1e-3), seen)
             self._t_seen = t
         self.velocity = velocity - np.array([0.0, 0.0, self._bias])
         return self.position
@@ -175,23 +168,22 @@ class Rollout:
         """Goes on from elsewhere, because feet that rest say so: `moved` (3,) metres away."""
         self.position = self.position + moved
 
-    def _predict(self, dt: float, moved: NDArray[np.float64], calm: float) -> None:
+    def _predict(self, dt: float, moved: NDArray[np.float64]) -> None:
         noise = self._noise
         kept = float(np.exp(-dt / noise.memory))
         self.position = self.position + moved - np.array([0.0, 0.0, self._bias * dt])
         self._bias *= kept
-        self._lateral_variance += ((1 - CALM_WANDER * calm) * noise.wander) ** 2 * dt
+        self._lateral_variance += noise.wander**2 * dt
         change = np.array([[1.0, -dt], [0.0, kept]])
         self._covariance = change @ self._covariance @ change.T
         self._covariance[1, 1] += noise.velocity**2 * (1 - kept**2)
 
-    def _correct(self, dt: float, seen: NDArray[np.float64], calm: float) -> None:
+    def _correct(self, dt: float, seen: NDArray[np.float64]) -> None:
         noise = self._noise
         depth = max(float(self.position[2]), MIN_DEPTH_M)
         seen_depth = max(float(seen[2]), MIN_DEPTH_M)
         bearing = self.position[:2] / depth
-        lateral = (1 + CALM_LATERAL * calm) * noise.lateral * depth
-        across = self._lateral_variance / (self._lateral_variance + lateral**2)
+        across = self._lateral_variance / (self._lateral_variance + (noise.lateral * depth) ** 2)
         bearing = bearing + across * (seen[:2] / seen_depth - bearing)
         self._lateral_variance *= 1 - across
 

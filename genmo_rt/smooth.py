@@ -15,8 +15,6 @@ from genmo_rt.live_math import axis_angle_to_rotmat, rotmat_to_axis_angle
 
 Array = NDArray[np.float64]
 
-NOT_CALM = 1.0  # radians per second
-
 
 @dataclass(frozen=True, slots=True)
 class FilterTimes:
@@ -26,13 +24,11 @@ class FilterTimes:
         follow: seconds in which the output moves 63 % of the way to a step of the input.
         learn: seconds in which the angular velocity learns 63 % of such a change.
         forget: seconds after which 63 % of the angular velocity is gone unless confirmed.
-        calm: `follow` of what is calm.
     """
 
     follow: float = 0.045
     learn: float = 0.07
     forget: float = 0.15
-    calm: float = 0.3
 
 
 class RotationFilter:
@@ -44,13 +40,12 @@ class RotationFilter:
         self._rotmat: Array | None = None
         self._turning = np.zeros((0, 3))  # radians per second
 
-    def step(self, t: float, rotmat: Array, calm: Array | None = None) -> Array:
+    def step(self, t: float, rotmat: Array) -> Array:
         """Takes the rotations at t; returns them smoothed.
 
         Args:
             t: seconds, later than the step before.
             rotmat: (N, 3, 3).
-            calm: (N,) 0..1, see calm.py; None for none that is.
         Returns:
             (N, 3, 3).
         """
@@ -60,20 +55,12 @@ class RotationFilter:
             dt = t - self._t
             predicted = axis_angle_to_rotmat(self._turning * dt) @ self._rotmat
             missing = rotmat_to_axis_angle(rotmat @ predicted.transpose(0, 2, 1))
-            times = self._times
-            still = np.zeros(1) if calm is None else calm / (1 + self._turned())
-            slower = times.follow ** (1 - still) * times.calm**still  # between, by logarithm
-            follow = (1 - np.exp(-dt / slower))[:, None]
-            learn = (1 - np.exp(-dt / times.learn)) * (1 - still / 2)[:, None]
+            follow, learn = (1 - np.exp(-dt / s) for s in (self._times.follow, self._times.learn))
             self._rotmat = axis_angle_to_rotmat(follow * missing) @ predicted
             kept = np.exp(-dt / self._times.forget) * self._turning
             self._turning = kept + learn / dt * missing
         self._t = t
         return self._rotmat
-
-    def _turned(self) -> Array:
-        """(N,) squared speed, in NOT_CALM: what moves along the viewing ray seems calm there."""
-        return np.asarray((self._turning * self._turning).sum(1) / NOT_CALM**2)
 
     def turn(self, first: int, rotmat: Array) -> None:
         """Sees rotation number `first` from another frame of reference from now on.

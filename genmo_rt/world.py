@@ -18,7 +18,6 @@ from genmo_rt.camera import Intrinsics
 from genmo_rt.camera_motion import CameraMotion, rotation
 from genmo_rt.carried import Carrier, Passing
 from genmo_rt.keypoints import Keypoints
-from genmo_rt.live_math import cross
 
 Array = NDArray[np.float64]
 
@@ -320,7 +319,7 @@ def camera_to_world(up_cam: Array) -> Array:
     if abs(up_cam[2]) > 0.999:
         forward = np.array([0.0, np.sign(up_cam[2]), 0.0])
     forward = _unit(forward - (forward @ up_cam) * up_cam)
-    return np.stack((cross(forward, up_cam), up_cam, -forward))
+    return np.stack((np.cross(forward, up_cam), up_cam, -forward))
 
 
 def _turn_towards(start: Array, target: Array, max_angle: float) -> Array:
@@ -340,7 +339,7 @@ def _turn_of(rotmat: Array) -> float:
 
 
 def _angle(a: Array, b: Array) -> float:
-    return float(np.arctan2(np.linalg.norm(cross(a, b)), a @ b))
+    return float(np.arctan2(np.linalg.norm(np.cross(a, b)), a @ b))
 
 
 def _unit(vector: Array) -> Array:
