@@ -40,7 +40,6 @@ from genmo_stream.load.watcher import Watcher, viewer_socket
 from genmo_stream.publish import Refused
 
 KINDS = ("camera", "client")
-ROUNDS = 4
 SAMPLE_S = 2.0
 FIRST_POSE_S = 90.0  # until everything is imported and loaded
 LIFE_S = (6.0, 12.0)  # of a publisher ...
@@ -91,6 +90,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("video", type=Path)
     parser.add_argument("--seconds", type=float, default=600.0)
+    parser.add_argument("--rounds", type=int, default=4, help="that they are spread over")
     parser.add_argument("--fps", type=float, default=15.0)
     parser.add_argument("--size", default="640x480")
     parser.add_argument("--cameras", type=int, default=1, help="at once")
@@ -158,7 +158,7 @@ class Soak:
     async def run(self) -> None:
         """Runs one round after the other, each with a rest at its end."""
         self._started = time.monotonic()
-        for _ in range(ROUNDS):
+        for _ in range(self._args.rounds):
             samples = await self._round()
             self.left += await asyncio.to_thread(self._forgotten)
             self.rounds.append(Round(samples, self._look()))
@@ -178,7 +178,7 @@ class Soak:
             await asyncio.sleep(SAMPLE_S)
             sample = self._look()
             if not samples and sample.poses:
-                self._until = time.monotonic() + self._args.seconds / ROUNDS
+                self._until = time.monotonic() + self._args.seconds / self._args.rounds
             if samples or sample.poses:
                 samples.append(sample)
         await asyncio.gather(*load)

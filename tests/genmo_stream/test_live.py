@@ -132,7 +132,7 @@ def test_the_server_stays_flat_while_publishers_come_and_go(videos: Path) -> Non
     root = Path(__file__).parents[2]
     command = [sys.executable, str(root / "scripts" / "soak.py"), str(videos / "demo.mp4")]
     done = subprocess.run(
-        [*command, "--seconds", "40", "--fps", "10", "--size", "320x240"],
+        [*command, "--seconds", "30", "--rounds", "3", "--fps", "10", "--size", "320x240"],
         capture_output=True,
         text=True,
         timeout=240,
