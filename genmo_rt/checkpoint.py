@@ -17,6 +17,7 @@ from genmo_rt.shards import INDEX_KEY, is_index, read_shards, write_shards
 
 DEFAULT_CHECKPOINT = Path(__file__).parent / "weights" / "default.safetensors.index.json"
 FORMAT = "genmo-rt.2"
+EXPECTED = "expected a checkpoint that genmo-rt train wrote (left out: the one that ships)"
 CONDITIONS = "+".join(f"{m.name}:{m.items}x{m.width}" for m in MODALITIES)
 FORMAT_1, CONDITIONS_1 = "genmo-rt.1", "+".join(CONDITIONS.split("+")[:4])
 """Of checkpoints before generation: they can only estimate."""
@@ -104,7 +105,15 @@ def load_checkpoint(path: Path = DEFAULT_CHECKPOINT, device: str = "cpu") -> Che
                 f"{path}: its {key} is {metadata.get(key)!r}, this version reads {value!r}; "
                 "use a checkpoint made by this version"
             )
-    model = Model(ModelConfig(**json.loads(metadata["config"]))).to(device)
+    try:
+        config = ModelConfig(**json.loads(metadata["config"]))
+        body, note = metadata["body"], metadata["note"]
+        centred = bool(json.loads(metadata.get("centred", "false")))
+    except (KeyError, TypeError, ValueError) as error:
+        raise FileFormatError(
+            f"{path}: what it says of itself can't be read ({error}); {EXPECTED}"
+        ) from error
+    model = Model(config).to(device)
     prefix = "model."
     weights = {
         name.removeprefix(prefix): value
@@ -117,13 +126,15 @@ def load_checkpoint(path: Path = DEFAULT_CHECKPOINT, device: str = "cpu") -> Che
         model.load_state_dict(weights)
         stats = MotionStats(mean=tensors["stats.mean"], std=tensors["stats.std"])
     except (RuntimeError, KeyError) as error:
-        raise FileFormatError(f"{path}: its tensors do not fit its config ({error})") from error
+        raise FileFormatError(
+            f"{path}: its tensors do not fit its config ({error}); {EXPECTED}"
+        ) from error
     return Checkpoint(
         model=model.eval().requires_grad_(False),
         stats=stats,
-        body=metadata["body"],
-        note=metadata["note"],
-        centred=json.loads(metadata.get("centred", "false")),
+        body=body,
+        note=note,
+        centred=centred,
     )
 
 
@@ -133,9 +144,11 @@ def _read_file(path: Path, device: str) -> tuple[dict[str, str], dict[str, Tenso
         with safe_open(path, framework="pt", device=device) as file:
             return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}
     except FileNotFoundError as error:
-        raise FileFormatError(f"{path}: no such checkpoint") from error
+        raise FileFormatError(f"{path}: no such checkpoint; {EXPECTED}") from error
     except (SafetensorError, OSError) as error:
-        raise FileFormatError(f"{path}: not a safetensors checkpoint ({error})") from error
+        raise FileFormatError(
+            f"{path}: not a safetensors checkpoint ({error}); {EXPECTED}"
+        ) from error
 
 
 def _from_format_1(weights: dict[str, Tensor], model: Model) -> dict[str, Tensor]:

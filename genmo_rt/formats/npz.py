@@ -66,8 +66,12 @@ def read_npz(path: Path) -> Clip:
     """
     try:
         # Opened here: np.load leaves a broken archive open.
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in (*_KEYS, *_CAMERA_KEYS) if key in file.files}
+        with path.open("rb") as stream:
+            if not zipfile.is_zipfile(stream):  # numpy would advise to unpickle it
+                raise ValueError("it is no zip archive")
+            stream.seek(0)
+            with np.load(stream, allow_pickle=False) as file:
+                arrays = {key: file[key] for key in (*_KEYS, *_CAMERA_KEYS) if key in file.files}
     except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
         raise FileFormatError(f"{path} can't be read ({error}); {EXPECTED}") from error
     missing = [key for key in _KEYS if key not in arrays]

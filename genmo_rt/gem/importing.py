@@ -86,7 +86,9 @@ def import_gem(path: Path) -> GemCheckpoint:
     try:
         config, weights = map_state(state)
     except ValueError as error:
-        raise FileFormatError(f"{path}: not GEM-SMPL's network: {error}") from error
+        raise FileFormatError(
+            f"{path}: not GEM-SMPL's network: {error}; expected the release's gem_smpl.ckpt"
+        ) from error
     published = GemStatistics.published()
     weights["camera_mean"], weights["camera_std"] = published.camera.mean, published.camera.std
     with torch.device("meta"):

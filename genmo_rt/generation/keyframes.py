@@ -33,7 +33,10 @@ from genmo_rt.world import LEVEL_UP_CAM, camera_to_world
 Array = NDArray[np.float64]
 
 REACH = 20  # frames before and after a keyframe over which what is missing fades
-EXPECTED = "expected a take (a .npz of genmo-rt) and take_at, or pelvis and rotations"
+EXPECTED = (
+    "expected a take (a .npz of genmo-rt) and take_at, or pelvis and rotations (without pelvis if "
+    "joints names others alone)"
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,7 +65,8 @@ def read_keyframe(entry: Mapping[str, Any], frame: int, folder: Path) -> Keyfram
 
     Args:
         entry: `at`; `take` and `take_at`, or `pelvis` (3 metres) and `rotations` (24 quaternions
-            xyzw, as in pose messages); `joints` (names) where not all are held.
+            xyzw, as in pose messages); `joints` (names) where not all are held: without "pelvis"
+            among them the root is free, and no `pelvis` is needed.
         frame: of the timeline.
         folder: that `take` is relative to.
     Raises:
@@ -75,7 +79,7 @@ def read_keyframe(entry: Mapping[str, Any], frame: int, folder: Path) -> Keyfram
     joints = _held_joints(entry.get("joints", list(JOINT_NAMES)))
     if isinstance(entry.get("take"), str) and "take_at" in entry:
         return _from_take(folder / entry["take"], entry["take_at"], frame, joints)
-    if not {"pelvis", "rotations"} <= set(entry):
+    if "rotations" not in entry or (joints[0] and "pelvis" not in entry):
         raise InputError(f"a keyframe has {', '.join(sorted(entry))}; {EXPECTED}")
     quat_xyzw = _numbers(entry["rotations"], (NUM_JOINTS, 4), "rotations")
     if np.abs(np.linalg.norm(quat_xyzw, axis=1) - 1).max() > 1e-2:
@@ -83,7 +87,7 @@ def read_keyframe(entry: Mapping[str, Any], frame: int, folder: Path) -> Keyfram
     return Keyframe(
         frame=frame,
         rotmat=quat_xyzw_to_rotmat(torch.from_numpy(quat_xyzw)).numpy(),
-        pelvis=_numbers(entry["pelvis"], (3,), "pelvis"),
+        pelvis=_numbers(entry.get("pelvis", (0, 0, 0)), (3,), "pelvis"),
         joints=joints,
     )
 
@@ -277,6 +281,11 @@ def _from_take(path: Path, take_at: object, frame: int, joints: NDArray[np.bool_
     if not number or not 0 <= float(take_at) <= last + 0.5 / clip.fps:  # type: ignore[arg-type]
         raise InputError(f"a keyframe has take_at = {take_at!r}; {path} holds 0 to {last:.2f} s")
     row = round(float(take_at) * clip.fps)  # type: ignore[arg-type]
+    if not (np.isfinite(clip.axis_angle[row]).all() and np.isfinite(clip.pelvis[row]).all()):
+        raise InputError(
+            f"a keyframe's pose, {path} at {take_at} s, has numbers that are not finite; expected "
+            "a pose (another take_at, or another take)"
+        )
     return Keyframe(
         frame=frame,
         rotmat=axis_angle_to_rotmat(torch.from_numpy(clip.axis_angle[row])).numpy(),
@@ -300,7 +309,9 @@ def _numbers(value: object, shape: tuple[int, ...], name: str) -> Array:
     try:
         array = np.array(value, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise InputError(f"a keyframe has {name} = {value!r}; expected {expected}") from error
+        raise InputError(
+            f"a keyframe has {name} = {value!r}; expected {expected} finite numbers"
+        ) from error
     if array.shape != shape or not np.isfinite(array).all():
         raise InputError(
             f"a keyframe has {name} of shape {array.shape}; expected {expected} finite numbers"

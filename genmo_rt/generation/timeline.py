@@ -27,6 +27,7 @@ EXPECTED = "expected a timeline in TOML or JSON; docs/generate.md shows one"
 MODALITIES = ("text", "video", "music", "keyframe")
 SETTINGS = ("seconds", "fps", "blend")
 MAX_SECONDS = 3600.0
+MAX_TIME = 1e6  # seconds that can still be told as frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ class Timeline:
                 raise InputError(
                     f"{where} and another {_s(before.start)} to {_s(before.end)} s: they overlap; "
                     + (
-                        "set blend where both texts are meant to hold at once"
+                        "set blend (--blend) where both texts are meant to hold at once"
                         if kind == "text"
                         else "expected one at a time"
                     )
@@ -197,7 +198,13 @@ def text_end_s(flag: str) -> float | None:
 
 
 def frames_of(seconds: float) -> int:
-    """The nearest frame."""
+    """The nearest frame.
+
+    Raises:
+        InputError: no clip is that long.
+    """
+    if not abs(seconds) <= MAX_TIME:
+        raise InputError(f"a time is {seconds:g} s; expected 0 to {MAX_SECONDS:g} s")
     return round(seconds * TICK_HZ)
 
 
@@ -230,7 +237,7 @@ def _timeline(table: Table, folder: Path) -> Timeline:
     fps = table.get("fps", TICK_HZ)
     if fps != TICK_HZ:
         raise InputError(
-            f"fps is {fps}; expected {TICK_HZ}: the model runs at that rate, times are in seconds"
+            f"fps is {fps!r}; expected {TICK_HZ}: the model runs at that rate, times are in seconds"
         )
     length = _length(table)
     return Timeline(

@@ -143,6 +143,27 @@ def test_another_motion_layout_is_refused(
         load_checkpoint(path)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        ("config", '{"depth": 3}', "unexpected keyword argument 'depth'"),
+        ("config", "{", "Expecting property name"),
+        ("body", None, "'body'"),
+    ],
+)
+def test_a_checkpoint_whose_own_words_are_garbled_is_refused(
+    written: tuple[Path, Checkpoint], key: str, value: str | None, reason: str
+) -> None:
+    path, _ = written
+    with safe_open(path, "pt") as file:
+        metadata = {name: said for name, said in file.metadata().items() if name != key}
+    if value is not None:
+        metadata[key] = value
+    save_file(load_file(path), path, metadata=metadata)
+    with pytest.raises(FileFormatError, match=f"(?s){reason}.*; expected a checkpoint that"):
+        load_checkpoint(path)
+
+
 def test_weights_of_another_size_are_refused(written: tuple[Path, Checkpoint]) -> None:
     path, _made = written
     tensors = load_file(path)

@@ -104,6 +104,8 @@ def test_a_timeline_mixes_video_text_and_keyframes(checkpoint: Path, tmp_path: P
         (["--timeline", "none.toml"], 1, "none.toml: No such file"),
         (["--music", "none.wav"], 1, "none.wav: no such file; expected a sound file"),
         (["--text", "walk", "--seconds", "0"], 2, "the clip is 0 s long"),
+        (["--text", "walk", "--seconds", "nan"], 2, "a time is nan s; expected 0 to 3600 s"),
+        (["--text", f"walk@0-{'9' * 400}"], 2, "a time is inf s; expected 0 to 3600 s"),
         (["--text", "walk", "--guidance", "-1"], 2, "guidance is -1.0; expected 0 to 20"),
     ],
 )

@@ -106,6 +106,23 @@ def test_a_keyframe_can_be_a_pose_of_a_take(take: Path) -> None:
     assert keyframe.body == "builtin"
 
 
+def test_a_keyframe_without_the_root_needs_no_place(tmp_path: Path) -> None:
+    arms = {"at": 2, "rotations": [[0, 0, 0, 1]] * 24, "joints": ["left_elbow", "right_elbow"]}
+    keyframe = read_keyframe(arms, 60, tmp_path)
+    assert keyframe.joints.nonzero()[0].tolist() == [18, 19]
+    with pytest.raises(InputError, match="a keyframe has at, joints, rotations; expected a take"):
+        read_keyframe(arms | {"joints": ["pelvis"]}, 60, tmp_path)
+
+
+def test_a_pose_of_a_take_that_is_not_finite_is_refused(take: Path) -> None:
+    with np.load(take) as file:
+        arrays = dict(file)
+    arrays["poses"][15, 7] = np.nan
+    np.savez(take, **arrays)
+    with pytest.raises(InputError, match=r"take\.npz at 0\.5 s, has numbers that are not finite"):
+        read_keyframe({"at": 2, "take": "take.npz", "take_at": 0.5}, 60, take.parent)
+
+
 @pytest.mark.parametrize("at", [-0.1, 1.2, "half", True])
 def test_a_pose_outside_the_take_is_refused(take: Path, at: object) -> None:
     with pytest.raises(InputError, match=r"take_at = .*; .*take\.npz holds 0 to 1\.00 s"):

@@ -116,11 +116,13 @@ WALK = {"text": "walk", "start": 0, "end": 1}
     [
         ({"audio": []}, "unknown modality or setting 'audio'; expected text, video, music"),
         ({"fps": 25, "seconds": 1}, "fps is 25; expected 30"),
+        ({"fps": "30", "seconds": 1}, "fps is '30'; expected 30"),
+        ({"seconds": 1e300}, "a time is 1e\\+300 s; expected 0 to 3600 s"),
         ({"text": [WALK | {"text": " "}]}, "expected words"),
         ({"text": [{"start": 0, "end": 1}]}, "text = None; expected words"),
         ({"text": [WALK | {"start": 2}]}, "2 to 1 s; expected its end after its start"),
         ({"seconds": 4, "text": [WALK | {"end": 5}]}, "0 to 5 s; expected 0 to 4 s, inside"),
-        ({"text": [WALK, WALK | {"start": 0.5}]}, "they overlap; set blend where both"),
+        ({"text": [WALK, WALK | {"start": 0.5}]}, "they overlap; set blend .--blend. where both"),
         ({"text": [WALK | {"begin": 3}]}, "a text interval has a key 'begin'; expected end, start"),
         ({"text": [WALK | {"end": "one"}]}, "a text interval has end = 'one'; expected seconds"),
         ({"text": [{"text": "walk"}]}, "a text interval has no end, and the timeline no 'seconds'"),
@@ -137,6 +139,7 @@ WALK = {"text": "walk", "start": 0, "end": 1}
         ({"keyframe": [POSE, POSE]}, "at 1 s and then at 1 s; expected each at a later frame"),
         ({"keyframe": [{"at": 1}]}, "a keyframe has at; expected a take"),
         ({"keyframe": [POSE | {"pose": 1}]}, "a keyframe has a key 'pose'; expected a take"),
+        ({"keyframe": [POSE | {"pelvis": [0, "x", 0]}]}, "'x', 0]; expected 3 finite numbers"),
         ({"keyframe": [POSE | {"pelvis": [1]}]}, "pelvis of shape .* expected 3 finite numbers"),
         (
             {"keyframe": [POSE | {"rotations": [[0, 0, 0, 2]] * 24}]},
