@@ -16,7 +16,8 @@ from genmo_rt.camera import Intrinsics
 from genmo_rt.contacts import hold_clip
 from genmo_rt.motion import Motion
 from genmo_rt.pose import Pose
-from genmo_rt.posing import FADE_S, confidence_of, local_rotations
+from genmo_rt.poser import FADE_S
+from genmo_rt.posing import confidence_of, local_rotations
 from genmo_rt.refine import Figure, RefineNoise, Refiner
 from genmo_rt.rests import POINTS, RestDetector
 from genmo_rt.rollout import settle_path

@@ -21,6 +21,7 @@ model worse, and nobody makes the others. Texts are apart (model.Texts): they ha
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -140,6 +141,15 @@ class Conditions:
         """Some of the frames."""
         return _joined([self], lambda parts: parts[0][:, where])
 
+    def rows(self) -> list["Conditions"]:
+        """(1, L) of each stream."""
+        streams = len(self.present)
+        parts = [_rows(getattr(self, modality.name)) for modality in MODALITIES]
+        views = map(View, *(getattr(self.view, f.name).chunk(streams) for f in fields(View)))
+        return [
+            Conditions(*row) for row in zip(*parts, views, self.present.chunk(streams), strict=True)
+        ]
+
 
 def from_keypoints(
     keypoints: Keypoints | None, intrinsics: Intrinsics, previous: View | None
@@ -151,15 +161,35 @@ def from_keypoints(
         intrinsics: of the camera, scaled to the picture's size by the caller.
         previous: the last frame's `view` (kept while nobody is seen); None at the start.
     """
-    camera = torch.tensor([[intrinsics.fx, intrinsics.fy, intrinsics.cx, intrinsics.cy]])
-    image_size = torch.tensor([[float(intrinsics.width), float(intrinsics.height)]])
-    if keypoints is None:
-        pixels = torch.zeros(1, 1, NUM_LANDMARKS, 2)
-        confidence = torch.zeros(1, 1, NUM_LANDMARKS)
-    else:
-        pixels = torch.from_numpy(keypoints.pixels)[None, None]
-        confidence = torch.from_numpy(keypoints.confidence)[None, None]
-    return from_landmarks(pixels, confidence, camera, image_size, previous)
+    return from_keypoints_together([(keypoints, intrinsics, previous)])[0]
+
+
+def from_keypoints_together(
+    frames: Sequence[tuple[Keypoints | None, Intrinsics, View | None]],
+) -> list[Conditions]:
+    """from_keypoints of several persons' frames at once.
+
+    Args:
+        frames: what from_keypoints takes, of each.
+    Returns:
+        (1, 1) of each.
+    """
+    cameras = [(of.fx, of.fy, of.cx, of.cy) for _, of, _ in frames]
+    intrinsics = torch.tensor(cameras)
+    image_size = torch.tensor([(float(of.width), float(of.height)) for _, of, _ in frames])
+    pixels = np.zeros((len(frames), 1, NUM_LANDMARKS, 2), np.float32)
+    confidence = np.zeros((len(frames), 1, NUM_LANDMARKS), np.float32)
+    for row, (keypoints, _, _) in enumerate(frames):
+        if keypoints is not None:
+            pixels[row, 0], confidence[row, 0] = keypoints.pixels, keypoints.confidence
+    before = [
+        previous or _whole_picture(intrinsics[row : row + 1], image_size[row : row + 1])
+        for row, (_, _, previous) in enumerate(frames)
+    ]
+    joined = View(*(torch.cat([getattr(v, f.name) for v in before]) for f in fields(View)))
+    return from_landmarks(
+        torch.from_numpy(pixels), torch.from_numpy(confidence), intrinsics, image_size, joined
+    ).rows()
 
 
 def from_landmarks(
@@ -188,8 +218,7 @@ def from_landmarks(
 
     focal, principal = intrinsics[:, None, :2], intrinsics[:, None, 2:]  # (B, 1, 2)
     if previous is None:
-        side = image_size.amax(-1)
-        previous = View(image_size[:, None] / 2, side[:, None] / 8, intrinsics[:, None])
+        previous = _whole_picture(intrinsics, image_size)
     view = _hold(_frame_person(pixels, confidence), present, previous, intrinsics)
 
     offset = (pixels - view.centre[:, :, None]) / view.scale[:, :, None, None]
@@ -214,9 +243,25 @@ def from_landmarks(
     )
 
 
+def _whole_picture(intrinsics: Tensor, image_size: Tensor) -> View:
+    """(B, 1) the view before anybody was seen."""
+    side = image_size.amax(-1)
+    return View(image_size[:, None] / 2, side[:, None] / 8, intrinsics[:, None])
+
+
 def concatenate(parts: Sequence[Conditions], dim: int = 1) -> Conditions:
     """Joins conditions along time, or along the batch with `dim` = 0."""
     return _joined(parts, lambda tensors: torch.cat(list(tensors), dim=dim))
+
+
+def _rows(of: Observed | Absent) -> Sequence[Observed | Absent]:
+    """A modality of B streams as B of one."""
+    if isinstance(of, Absent):
+        return [Absent(of.modality, of.frames[:1])] * len(of.frames)
+    streams = len(of.value)
+    return [
+        Observed(*row) for row in zip(of.value.chunk(streams), of.mask.chunk(streams), strict=True)
+    ]
 
 
 def _joined(parts: Sequence[Conditions], join: Callable[[Sequence[Tensor]], Tensor]) -> Conditions:

@@ -4,37 +4,34 @@ landmarks → conditions → model → motion vector → decoded → posed in th
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from genmo_rt import motion
 from genmo_rt.between import pose_between
 from genmo_rt.camera import Intrinsics
 from genmo_rt.checkpoint import DEFAULT_CHECKPOINT, Checkpoint, load_checkpoint
 from genmo_rt.clock import TICK_HZ, Tick
-from genmo_rt.conditions import Conditions, concatenate, from_keypoints
+from genmo_rt.conditions import Conditions, concatenate
 from genmo_rt.engine.engine import SLOTS, Engine
 from genmo_rt.engine.folding import Precision
 from genmo_rt.keypoints import Keypoints
 from genmo_rt.lookahead import Timed
 from genmo_rt.motion import MotionStats, View
 from genmo_rt.pose import Pose
-from genmo_rt.posing import Poser
+from genmo_rt.poser import Poser
+from genmo_rt.posing import Posing
 from genmo_rt.rotation import quat_xyzw_to_rotmat, rotmat_to_quat_xyzw
 from genmo_rt.smpl import Body, load_body
 from genmo_rt.soles import Soles
+from genmo_rt.together import Look, Think, Work, run, run_together
 from genmo_rt.world import World, as_steady
 
 Array = NDArray[np.float64]
-
-Result = TypeVar("Result")
 
 # A view's scale is about 0.45 m on the body: 1.5 of them and 8 m/s.
 CUT_SCALES = 1.5
@@ -188,15 +185,16 @@ class StreamEstimator:
         Ticks without one are in what the model remembers; their poses lie between those of the
         frames around them, and come with the later one.
         """
-        return self._run(self._ticks(tick, keypoints))
+        return run(self.advancing(tick, keypoints))
+
+    def advancing(self, tick: Tick, keypoints: Keypoints | None) -> "Work[Advanced]":
+        """The work of `advance`, for those who run that of several persons together."""
+        ticks = yield from self._ticks(tick, keypoints)
+        return (yield from self._run(ticks))
 
     def finish(self) -> list[tuple[Pose, bool]]:
         """The last `delay` ticks, when no frame follows."""
-        if not self._pending:
-            return []
-        last = self._pending[-1].t
-        ticks = [(last + (k + 1) / TICK_HZ, None, False) for k in range(self._delay)]
-        return self._run(ticks)
+        return run(self._finishing())
 
     def close(self) -> None:
         """Gives the person's place in the engine back; the world and the last shape stay."""
@@ -214,10 +212,17 @@ class StreamEstimator:
         self._anchor = self._seen_from = self.world.anchor  # of the last pose, of the last view
         self._shot = self.world.shot
 
-    def _ticks(self, tick: Tick, keypoints: Keypoints | None) -> list[_Evidence]:
+    def _finishing(self) -> "Work[Advanced]":
+        if not self._pending:
+            return []
+        last = self._pending[-1].t
+        ticks = [(last + (k + 1) / TICK_HZ, None, False) for k in range(self._delay)]
+        return (yield from self._run(ticks))
+
+    def _ticks(self, tick: Tick, keypoints: Keypoints | None) -> Work[list[_Evidence]]:
         """A frame's tick and those missed before it; what a long gap ends is ended."""
         if tick.restart:
-            self._ended = self.finish()
+            self._ended = yield from self._finishing()
         if tick.reset:
             self.world.reset()
             self._slot.clear()  # with it the shape goes
@@ -226,16 +231,8 @@ class StreamEstimator:
         nominal = [(tick.index - tick.missed + k) / TICK_HZ for k in range(tick.missed)]
         return [*((t, None, False) for t in nominal), (tick.t, keypoints, True)]
 
-    @torch.inference_mode()
-    def _run(self, ticks: Sequence[_Evidence]) -> list[tuple[Pose, bool]]:
-        """Ticks one after the other."""
-        poses, waiting = self._observe(ticks)
-        return poses + self._estimate(waiting)
-
-    def _observe(
-        self, ticks: Sequence[_Evidence]
-    ) -> tuple[list[tuple[Pose, bool]], list[tuple[_Observed, Conditions]]]:
-        """What the model can take at once, and the poses from before a cut."""
+    def _run(self, ticks: Sequence[_Evidence]) -> "Work[Advanced]":
+        """Ticks one after the other, and the poses from before a cut."""
         poses, self._ended = self._ended, []
         waiting: list[tuple[_Observed, Conditions]] = []  # those the model can take at once
         for t, keypoints, framed in ticks:
@@ -244,13 +241,14 @@ class StreamEstimator:
                 keypoints = _scaled(keypoints, self._intrinsics)
                 if turned is not None:
                     keypoints = as_steady(keypoints, self._intrinsics, turned)
-            conditions = from_keypoints(keypoints, self._intrinsics, self._view)
+            conditions: Conditions = yield Look(keypoints, self._intrinsics, self._view)
             present = bool(conditions.present)
             if not present and self._view is None:
                 continue  # nobody was ever seen: the model waits for the first frame
             if present:
                 if self._shot != self.world.shot or self._is_cut(conditions.view, t):
-                    poses += self._estimate(waiting) + self.finish()
+                    poses += yield from self._estimate(waiting)
+                    poses += yield from self._finishing()
                     poses += self._held()
                     waiting = []
                     self._restart(cut=True)
@@ -260,20 +258,17 @@ class StreamEstimator:
             seen = keypoints if present else None
             observed = _Observed(t, framed, seen, view, self.world.anchor, turned)
             waiting.append((observed, conditions))
-        return poses, waiting
+        return poses + (yield from self._estimate(waiting))
 
-    def _estimate(self, ticks: list[tuple[_Observed, Conditions]]) -> list[tuple[Pose, bool]]:
+    def _estimate(self, ticks: list[tuple[_Observed, Conditions]]) -> "Work[Advanced]":
         """Runs ticks through the model in one call, and poses those that come out."""
         if not ticks:
             return []
-        return self._pose(ticks, self._slot.step(_conditions(ticks)))
-
-    def _pose(
-        self, ticks: list[tuple[_Observed, Conditions]], out: torch.Tensor
-    ) -> list[tuple[Pose, bool]]:
-        """What the model said of these ticks as poses of those that come out."""
+        new = [conditions for _, conditions in ticks]
+        joined = new[0] if len(new) == 1 else concatenate(new)
+        out: torch.Tensor = yield Think(self._estimator.engine, self._slot, joined)
         vectors = self._estimator.stats.denormalise(out)
-        poses = []
+        poses: Advanced = []
         for (newest, _), vector in zip(ticks, vectors, strict=True):
             self._pending.append(newest)
             if len(self._pending) <= self._delay:
@@ -282,9 +277,16 @@ class StreamEstimator:
             if not observed.framed:
                 self._between.append(observed.t)
                 continue
-            decoded = motion.decode(vector[None], observed.view)
             self._see_from(observed.anchor)
-            pose = self._poser.pose(observed.t, observed.keypoints, decoded, self._ahead())
+            pose: Pose = yield Posing(
+                self._poser,
+                observed.t,
+                observed.keypoints,
+                observed.anchor,
+                vector,
+                observed.view,
+                self._ahead(),
+            )
             if observed.R_now2steady is not None:
                 pose = _in_real_camera(pose, observed.R_now2steady)
             poses += [*self._posed_between(pose), (pose, True)]
@@ -350,64 +352,17 @@ def advance_together(steps: Sequence[Step]) -> list[Advanced]:
     return advanced
 
 
-@torch.inference_mode()
 def advance_groups(groups: Sequence[Sequence[Step]]) -> list[list[Advanced] | Exception]:
-    """As advance_together for several streams at once; what fails in one fails there alone.
+    """As advance_together for several streams at once.
 
     Args:
         groups: each stream's steps; all estimators are distinct and of one Estimator.
     Returns:
         what each stream's persons gave, or why it failed.
     """
-    taken = [_attempt(partial(_observe_all, group)) for group in groups]
-    asking = [
-        (person, waiting)
-        for group, of in zip(groups, taken, strict=True)
-        if not isinstance(of, Exception)
-        for (person, _, _), (_, waiting) in zip(group, of, strict=True)
-        if waiting
-    ]
-    said: Iterator[torch.Tensor] = iter(())
-    if asking:
-        engine = asking[0][0]._estimator.engine
-        slots = [person._slot for person, _ in asking]
-        said = iter(engine.step_together(slots, [_conditions(new) for _, new in asking]))
-    results: list[list[Advanced] | Exception] = []
-    for group, of in zip(groups, taken, strict=True):
-        if isinstance(of, Exception):
-            results.append(of)
-            continue
-        out = [next(said) if waiting else None for _, waiting in of]
-        results.append(_attempt(partial(_pose_all, group, of, out)))
-    return results
-
-
-_Taken = list[tuple[Advanced, list[tuple[_Observed, Conditions]]]]
-
-
-def _observe_all(steps: Sequence[Step]) -> _Taken:
-    return [person._observe(person._ticks(tick, keypoints)) for person, tick, keypoints in steps]
-
-
-def _pose_all(
-    steps: Sequence[Step], taken: _Taken, out: Sequence[torch.Tensor | None]
-) -> list[Advanced]:
-    return [
-        poses + (person._pose(waiting, said) if said is not None else [])
-        for (person, _, _), (poses, waiting), said in zip(steps, taken, out, strict=True)
-    ]
-
-
-def _attempt(work: Callable[[], Result]) -> Result | Exception:
-    try:
-        return work()
-    except Exception as error:
-        return error
-
-
-def _conditions(ticks: Sequence[tuple[_Observed, Conditions]]) -> Conditions:
-    """(1, N) of these ticks."""
-    return concatenate([conditions for _, conditions in ticks])
+    return run_together(
+        [[person.advancing(tick, keypoints) for person, tick, keypoints in of] for of in groups]
+    )
 
 
 def _squeezed(view: View) -> View:

@@ -6,6 +6,7 @@ landmarks can see, as little as the evidence asks: the prediction is the prior, 
 says of depth stays. Bone lengths don't change, so the rotations that are published agree with it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,12 +26,12 @@ MIN_DEPTH_M = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A posed body in the camera.
+    """A posed body in the camera, or several.
 
     Attributes:
-        rotmat: (24, 3, 3) rotations of all joints in the camera (not relative to the parent).
-        joints: (24, 3) metres.
-        landmark_offsets: (33, 3) each landmark in the rest frame of its joint, metres.
+        rotmat: (..., 24, 3, 3) rotations of all joints in the camera (not relative to the parent).
+        joints: (..., 24, 3) metres.
+        landmark_offsets: (..., 33, 3) each landmark in the rest frame of its joint, metres.
     """
 
     rotmat: Array
@@ -38,11 +39,16 @@ class Figure:
     landmark_offsets: Array
 
     def landmarks(self, which: NDArray[np.intp] | None = None) -> Array:
-        """(33, 3) where the landmarks are, or (N, 3) where some of them are."""
+        """(..., 33, 3) where the landmarks are, or (..., N, 3) where some of them are."""
         of, offsets = _JOINT_OF, self.landmark_offsets
         if which is not None:
-            of, offsets = of[which], offsets[which]
-        return np.asarray(self.joints[of] + (self.rotmat[of] @ offsets[..., None])[..., 0])
+            of, offsets = of[which], offsets[..., which, :]
+        turned = self.rotmat[..., of, :, :] @ offsets[..., None]
+        return np.asarray(self.joints[..., of, :] + turned[..., 0])
+
+    def of(self, row: int | NDArray[np.intp]) -> "Figure":
+        """One of several, or some of them."""
+        return Figure(self.rotmat[row], self.joints[row], self.landmark_offsets[row])
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,20 +101,24 @@ _TURNING = np.array([JOINT_NAMES.index(name) for name, _ in TURNS])
 
 
 class Refiner:
-    """Refines one person's poses, tick after tick."""
+    """Refines one person's poses, tick after tick.
+
+    Attributes:
+        noise: how much is trusted.
+        previous: (48,) the last tick's correction: of the root, metres, and turns of TURNS.
+    """
 
     def __init__(self, intrinsics: Intrinsics, noise: RefineNoise | None = None) -> None:
         self._focal = np.array([intrinsics.fx, intrinsics.fy])
         self._centre = np.array([intrinsics.cx, intrinsics.cy])
-        self._noise = noise or RefineNoise()
-        self._turn_precision = np.array(
-            [np.radians(self._noise.turn_scale * degrees) ** -2 for _, degrees in TURNS]
-        ).repeat(3)
-        self._previous = np.zeros(3 + 3 * len(TURNS))
+        self.noise = noise or RefineNoise()
+        turns = [np.radians(self.noise.turn_scale * degrees) ** -2 for _, degrees in TURNS]
+        self._precision = np.array([0.0, *turns]).repeat(3)
+        self.restart()
 
     def restart(self) -> None:
         """Forgets the corrections of the ticks before."""
-        self._previous[:] = 0.0
+        self.previous = np.zeros(3 + 3 * len(TURNS))
 
     def refine(self, figure: Figure, keypoints: Keypoints) -> Figure:
         """Moves a predicted figure towards its landmarks.
@@ -117,40 +127,63 @@ class Refiner:
             figure: as predicted; its bones keep their lengths.
             keypoints: the picture's landmarks, of the same size as the intrinsics.
         """
-        weight = landmark_weights(keypoints.confidence) / self._noise.landmark**2  # (33,)
-        rays = (keypoints.pixels - self._centre) / self._focal  # (33, 2)
-        precision = np.zeros((self._previous.size, self._previous.size))
-        precision[:3, :3] = self._root_precision(figure.joints[0])
-        precision[range(3, len(precision)), range(3, len(precision))] = self._turn_precision
-        steadiness = self._noise.steadiness
-        correction = np.zeros(self._previous.size)
-        for _ in range(ITERATIONS):
-            points = figure.landmarks()
-            error, jacobian = _linearise(figure, points, rays)
-            pull = weight / (1 + (error**2).sum(-1) / self._noise.outlier**2)  # (33,)
-            flat = jacobian.reshape(error.size, -1)
-            pulled = flat.T * pull.repeat(2)
-            hessian = pulled @ flat
-            gradient = pulled @ error.ravel()
-            prior = (1 + steadiness) * correction - steadiness * self._previous
-            step = np.linalg.solve(
-                hessian + (1 + steadiness) * precision, -gradient - precision @ prior
-            )
-            correction += step
-            figure = _moved(figure, step)
-        self._previous = correction
-        return figure
+        alone = Figure(figure.rotmat[None], figure.joints[None], figure.landmark_offsets[None])
+        return refine_together([self], alone, [keypoints]).of(0)
 
     def turn(self, rotmat: Array) -> None:
         """Goes on in another camera at the same place: rotmat (3, 3), old to new."""
-        self._previous = (self._previous.reshape(-1, 3) @ rotmat.T).ravel()
+        self.previous = (self.previous.reshape(-1, 3) @ rotmat.T).ravel()
 
-    def _root_precision(self, root: Array) -> Array:
+    def rays(self, keypoints: Keypoints) -> Array:
+        """(33, 2) x / z and y / z of the landmarks."""
+        return np.asarray((keypoints.pixels - self._centre) / self._focal)
+
+    def precision(self, root: Array) -> Array:
+        """(48, 48) how surely the prediction is right.
+
+        Args:
+            root: (3,) as predicted.
+        """
         distance = max(float(np.linalg.norm(root)), MIN_DEPTH_M)
         ray = root / distance
         along = np.outer(ray, ray)
-        depth = self._noise.depth * distance
-        return np.asarray(along / depth**2 + (np.eye(3) - along) / self._noise.lateral**2)
+        depth = self.noise.depth * distance
+        precision = np.diag(self._precision)
+        precision[:3, :3] = along / depth**2 + (np.eye(3) - along) / self.noise.lateral**2
+        return precision
+
+
+def refine_together(
+    refiners: Sequence[Refiner], figures: Figure, keypoints: Sequence[Keypoints]
+) -> Figure:
+    """Refiner.refine of several persons at once.
+
+    Args:
+        refiners: P distinct ones, of one RefineNoise.
+        figures: P of them.
+        keypoints: of each.
+    """
+    noise = refiners[0].noise
+    weight = np.stack([landmark_weights(seen.confidence) for seen in keypoints])  # (P, 33)
+    weight /= noise.landmark**2
+    rays = np.stack([of.rays(seen) for of, seen in zip(refiners, keypoints, strict=True)])
+    roots = figures.joints[:, 0]
+    precision = np.stack([of.precision(root) for of, root in zip(refiners, roots, strict=True)])
+    previous = np.stack([of.previous for of in refiners])  # (P, 48)
+    correction = np.zeros_like(previous)
+    held = (1 + noise.steadiness) * precision
+    for _ in range(ITERATIONS):
+        error, jacobian = _linearise(figures, rays)
+        pull = weight / (1 + (error**2).sum(-1) / noise.outlier**2)
+        pulled = (jacobian * pull.repeat(2, axis=1)[..., None]).transpose(0, 2, 1)
+        prior = (1 + noise.steadiness) * correction - noise.steadiness * previous
+        slope = pulled @ error.reshape(len(error), -1, 1) + precision @ prior[..., None]
+        step = np.linalg.solve(pulled @ jacobian + held, -slope)[..., 0]
+        correction += step
+        figures = _moved(figures, step)
+    for of, made in zip(refiners, correction, strict=True):
+        of.previous = made
+    return figures
 
 
 def landmark_weights(confidence: NDArray[np.float32]) -> Array:
@@ -165,37 +198,43 @@ def landmark_weights(confidence: NDArray[np.float32]) -> Array:
     return np.asarray(confident**2 * _CROWDING)
 
 
-def _linearise(figure: Figure, points: Array, rays: Array) -> tuple[Array, Array]:
+def _linearise(figures: Figure, rays: Array) -> tuple[Array, Array]:
     """Errors across the rays in metres and their derivatives by root motion and joint turns.
 
     Returns:
-        (33, 2) point minus ray at the point's depth, and (33, 2, 3 + 3·turns).
+        (P, 33, 2) point minus ray at the point's depth, and (P, 66, 3 + 3·turns).
     """
-    depth = np.maximum(points[:, 2:], MIN_DEPTH_M)
-    flat = points[:, :2] / depth
+    points = figures.landmarks()
+    depth = np.maximum(points[..., 2:], MIN_DEPTH_M)
+    flat = points[..., :2] / depth
     error = (flat - rays) * depth
-    across = np.zeros((NUM_LANDMARKS, 2, 3))  # derivative by the point
-    across[:, 0, 0] = across[:, 1, 1] = 1.0
-    across[:, :, 2] = -flat
-    lever = points[:, None] - figure.joints[_TURNING]  # (33, turns, 3)
-    # A turn w moves the point by w × lever; row · (w × lever) = w · (lever × row).
-    turns = _cross(lever[:, None], across[:, :, None]) * _MOVES[:, None, :, None]
-    return error, np.concatenate((across, turns.reshape(NUM_LANDMARKS, 2, -1)), axis=2)
+    # A point that moves by d moves across its ray by d_x − flat_x d_z and d_y − flat_y d_z; a turn
+    # w moves it by w × lever, and row · (w × lever) = w · (lever × row).
+    people = len(points)
+    jacobian = np.zeros((people, NUM_LANDMARKS, 2, 1 + len(TURNS), 3))
+    jacobian[:, :, 0, 0, 0] = jacobian[:, :, 1, 0, 1] = 1.0
+    jacobian[:, :, :, 0, 2] = -flat
+    lever = points[:, :, None] - figures.joints[:, None, _TURNING]  # (P, 33, turns, 3)
+    lever *= _MOVES[..., None]
+    x, y, z = lever[..., 0], lever[..., 1], lever[..., 2]
+    u, v = flat[..., 0, None], flat[..., 1, None]
+    jacobian[:, :, 0, 1:, 0] = -u * y
+    jacobian[:, :, 0, 1:, 1] = z + u * x
+    jacobian[:, :, 0, 1:, 2] = -y
+    jacobian[:, :, 1, 1:, 0] = -z - v * y
+    jacobian[:, :, 1, 1:, 1] = v * x
+    jacobian[:, :, 1, 1:, 2] = x
+    return error, jacobian.reshape(people, 2 * NUM_LANDMARKS, -1)
 
 
-def _moved(figure: Figure, step: Array) -> Figure:
-    """The figure after a step: root by step[:3], then each turning joint about itself."""
-    own = np.broadcast_to(np.eye(3), (NUM_JOINTS, 3, 3)).copy()
-    own[_TURNING] = axis_angle_to_rotmat(step[3:].reshape(-1, 3))
-    turned, joints = forward_kinematics(own, figure.joints[0] + step[:3], figure.joints)
-    return Figure(turned @ figure.rotmat, joints, figure.landmark_offsets)
-
-
-def _cross(a: Array, b: Array) -> Array:
-    """np.cross without its overhead."""
-    ax, ay, az = a[..., 0], a[..., 1], a[..., 2]
-    bx, by, bz = b[..., 0], b[..., 1], b[..., 2]
-    return np.stack((ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx), axis=-1)
+def _moved(figures: Figure, step: Array) -> Figure:
+    """Figures after a step: root by step[:, :3], then each turning joint about itself."""
+    people = len(step)
+    own = np.broadcast_to(np.eye(3), (people, NUM_JOINTS, 3, 3)).copy()
+    own[:, _TURNING] = axis_angle_to_rotmat(step[:, 3:].reshape(people, -1, 3))
+    root = figures.joints[:, 0] + step[:, :3]
+    turned, joints = forward_kinematics(own, root, figures.joints)
+    return Figure(turned @ figures.rotmat, joints, figures.landmark_offsets)
 
 
 def _which_move() -> Array:

@@ -6,6 +6,7 @@ Measured against the 1 euro filter on walking and fighting with the noise of ref
 same jitter half the lag.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,13 +33,20 @@ class FilterTimes:
 
 
 class RotationFilter:
-    """Smooths N rotations that come at uneven times."""
+    """Smooths N rotations that come at uneven times.
+
+    Attributes:
+        times: the constants.
+        t: seconds, of the last step.
+        rotmat: (N, 3, 3) as the last step returned them; None before the first.
+        turning: (N, 3) angular velocities, radians per second.
+    """
 
     def __init__(self, times: FilterTimes | None = None) -> None:
-        self._times = times or FilterTimes()
-        self._t = 0.0
-        self._rotmat: Array | None = None
-        self._turning = np.zeros((0, 3))  # radians per second
+        self.times = times or FilterTimes()
+        self.t = 0.0
+        self.rotmat: Array | None = None
+        self.turning = np.zeros((0, 3))
 
     def step(self, t: float, rotmat: Array) -> Array:
         """Takes the rotations at t; returns them smoothed.
@@ -49,18 +57,7 @@ class RotationFilter:
         Returns:
             (N, 3, 3).
         """
-        if self._rotmat is None:
-            self._rotmat, self._turning = rotmat, np.zeros((len(rotmat), 3))
-        else:
-            dt = t - self._t
-            predicted = axis_angle_to_rotmat(self._turning * dt) @ self._rotmat
-            missing = rotmat_to_axis_angle(rotmat @ predicted.transpose(0, 2, 1))
-            follow, learn = (1 - np.exp(-dt / s) for s in (self._times.follow, self._times.learn))
-            self._rotmat = axis_angle_to_rotmat(follow * missing) @ predicted
-            kept = np.exp(-dt / self._times.forget) * self._turning
-            self._turning = kept + learn / dt * missing
-        self._t = t
-        return self._rotmat
+        return np.asarray(smooth_together([self], np.array([t]), rotmat[None])[0])
 
     def turn(self, first: int, rotmat: Array) -> None:
         """Sees rotation number `first` from another frame of reference from now on.
@@ -69,10 +66,37 @@ class RotationFilter:
             first: which of the N.
             rotmat: (3, 3) from the old frame to the new one.
         """
-        if self._rotmat is not None:
-            self._rotmat, self._turning = self._rotmat.copy(), self._turning.copy()
-            self._rotmat[first] = rotmat @ self._rotmat[first]
-            self._turning[first] = rotmat @ self._turning[first]
+        if self.rotmat is not None:
+            self.rotmat, self.turning = self.rotmat.copy(), self.turning.copy()
+            self.rotmat[first] = rotmat @ self.rotmat[first]
+            self.turning[first] = rotmat @ self.turning[first]
+
+
+def smooth_together(filters: Sequence[RotationFilter], t: Array, rotmat: Array) -> Array:
+    """RotationFilter.step of several at once.
+
+    Args:
+        filters: P distinct ones, of the same times.
+        t: (P,) seconds, each later than the step before.
+        rotmat: (P, N, 3, 3).
+    Returns:
+        (P, N, 3, 3).
+    """
+    times, smoothed = filters[0].times, rotmat.copy()
+    turning = np.zeros((*rotmat.shape[:2], 3))
+    going = [n for n, of in enumerate(filters) if of.rotmat is not None]
+    if going:
+        before = np.stack([of.rotmat for of in filters if of.rotmat is not None])
+        turned = np.stack([filters[n].turning for n in going])
+        dt = np.array([t[n] - filters[n].t for n in going])[:, None, None]
+        predicted = axis_angle_to_rotmat(turned * dt) @ before
+        missing = rotmat_to_axis_angle(rotmat[going] @ predicted.swapaxes(-1, -2))
+        follow, learn = (1 - np.exp(-dt / s) for s in (times.follow, times.learn))
+        smoothed[going] = axis_angle_to_rotmat(follow * missing) @ predicted
+        turning[going] = np.exp(-dt / times.forget) * turned + learn / dt * missing
+    for n, of in enumerate(filters):
+        of.t, of.rotmat, of.turning = float(t[n]), smoothed[n], turning[n]
+    return smoothed
 
 
 def smooth_clip(t: Array, rotmat: Array, times: FilterTimes | None = None) -> Array:

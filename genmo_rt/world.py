@@ -9,6 +9,7 @@ A camera that turns is followed by its measured turns (docs/cameras.md). People 
 stands still until the real one has turned away from it by ANCHOR_TURN; then there is a new anchor.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +19,7 @@ from genmo_rt.camera import Intrinsics
 from genmo_rt.camera_motion import CameraMotion, rotation
 from genmo_rt.carried import Carrier, Passing
 from genmo_rt.keypoints import Keypoints
+from genmo_rt.live_math import cross
 
 Array = NDArray[np.float64]
 
@@ -185,7 +187,7 @@ class World:
         self._up = _turn_towards(self._up, self._up_mean, MAX_TURN_PER_S * dt)
         self._set_up()
         self.place[1] += float(heights[lowest] - soles_cam[lowest] @ self.R_c2w[1])
-        rise = float(np.clip(-self._floor_offset, -MAX_RISE_PER_S * dt, MAX_RISE_PER_S * dt))
+        rise = max(-MAX_RISE_PER_S * dt, min(-self._floor_offset, MAX_RISE_PER_S * dt))
         self.place[1] += rise
         self._floor_offset += rise
         if self._carrier is not None and passing is not None and dt > 0:
@@ -319,7 +321,7 @@ def camera_to_world(up_cam: Array) -> Array:
     if abs(up_cam[2]) > 0.999:
         forward = np.array([0.0, np.sign(up_cam[2]), 0.0])
     forward = _unit(forward - (forward @ up_cam) * up_cam)
-    return np.stack((np.cross(forward, up_cam), up_cam, -forward))
+    return np.stack((cross(forward, up_cam), up_cam, -forward))
 
 
 def _turn_towards(start: Array, target: Array, max_angle: float) -> Array:
@@ -330,7 +332,7 @@ def _turn_towards(start: Array, target: Array, max_angle: float) -> Array:
     if max_angle == 0.0:
         return start
     side = _unit(target - (target @ start) * start)
-    return np.asarray(np.cos(max_angle) * start + np.sin(max_angle) * side)
+    return np.asarray(math.cos(max_angle) * start + math.sin(max_angle) * side)
 
 
 def _turn_of(rotmat: Array) -> float:
@@ -339,8 +341,9 @@ def _turn_of(rotmat: Array) -> float:
 
 
 def _angle(a: Array, b: Array) -> float:
-    return float(np.arctan2(np.linalg.norm(np.cross(a, b)), a @ b))
+    across = cross(a, b)
+    return math.atan2(math.sqrt(across @ across), a @ b)
 
 
 def _unit(vector: Array) -> Array:
-    return np.asarray(vector / np.linalg.norm(vector))
+    return np.asarray(vector / math.sqrt(vector @ vector))

@@ -12,7 +12,7 @@ from genmo_rt.clock import Tick
 from genmo_rt.conditions import Conditions
 from genmo_rt.engine.engine import Engine
 from genmo_rt.errors import EngineFull, GenmoError, InputError
-from genmo_rt.estimate import Estimator, StreamEstimator
+from genmo_rt.estimate import Advanced, Estimator, StreamEstimator, advance_together
 from genmo_rt.keypoints import Keypoints
 from genmo_rt.model import Model, ModelConfig
 from genmo_rt.motion import MOTION_WIDTH, Motion, MotionStats, View, encode
@@ -114,6 +114,37 @@ def test_streams_do_not_disturb_each_other(estimator: Estimator) -> None:
     assert alone is not None
     assert beside is not None
     assert _same(alone, beside)
+
+
+def test_persons_advanced_together_are_posed_as_each_alone(estimator: Estimator) -> None:
+    """One of them later, one of known height, one who is lost and found; with ticks missed."""
+    admitted = frames(30, 1.5, drop=0.3)
+
+    def make() -> list[StreamEstimator]:
+        return [
+            estimator.stream(INTRINSICS),
+            estimator.stream(INTRINSICS, delay=3),
+            estimator.stream(INTRINSICS, height_m=1.6),
+            estimator.stream(INTRINSICS),
+        ]
+
+    def evidence(person: int, t: float) -> Keypoints | None:
+        return None if person == 3 and 0.4 < t < 0.9 else seen(t + person)
+
+    together: list[list[Advanced]] = []
+    crowd = make()
+    for tick, t in admitted:
+        steps = [(one, tick, evidence(n, t)) for n, one in enumerate(crowd)]
+        together.append(advance_together(steps))
+    for n, alone in enumerate(make()):
+        for (tick, t), beside in zip(admitted, together, strict=True):
+            posed = alone.advance(tick, evidence(n, t))
+            assert [framed for _, framed in posed] == [framed for _, framed in beside[n]]
+            for (pose, _), (other, _) in zip(posed, beside[n], strict=True):
+                # A batch rounds otherwise than one person alone.
+                np.testing.assert_allclose(pose.joints, other.joints, atol=1e-4)
+                np.testing.assert_allclose(pose.contacts, other.contacts, atol=1e-4)
+                assert pose.t == other.t
 
 
 def test_missed_ticks_run_masked_before_the_frame(estimator: Estimator) -> None:
