@@ -1,6 +1,7 @@
 """A sampled motion becomes a clip in the world: path, floor, feet that stand.
 
-velocities → path (rollout) → keyframes' places → floor under resting feet → feet held (contacts)
+turns at a pace (turns) → velocities → path (rollout) → keyframes' places
+→ floor under resting feet → feet held (contacts)
 Nothing here is causal: it is for whole clips that were generated.
 """
 
@@ -16,6 +17,7 @@ from genmo_rt.clock import TICK_HZ
 from genmo_rt.contacts import LEGS, Leg, reach
 from genmo_rt.formats.clip import Clip
 from genmo_rt.generation.keyframes import Keyframe, ease, spread
+from genmo_rt.generation.turns import unhurried
 from genmo_rt.motion import SLICES
 from genmo_rt.rollout import integrate
 from genmo_rt.rotation import rot6d_to_rotmat, rotmat_to_axis_angle
@@ -65,9 +67,12 @@ def ground(
     """
     vector = vector.double().cpu()
     local = rot6d_to_rotmat(vector[:, SLICES["pose"]].reshape(-1, NUM_JOINTS, 6))
-    local[:, 0] = rot6d_to_rotmat(vector[:, SLICES["orient_gv"]])
-    velocity = (local[:, 0] @ vector[:, SLICES["root_vel"], None]).squeeze(-1).numpy()
     placed = [keyframe for keyframe in keyframes if keyframe.joints[0]]
+    fixed = seen.copy()
+    fixed[[keyframe.frame for keyframe in placed]] = True
+    facing_as_told = rot6d_to_rotmat(vector[:, SLICES["orient_gv"]]).numpy()
+    local[:, 0] = torch.from_numpy(unhurried(facing_as_told, fixed))
+    velocity = (local[:, 0] @ vector[:, SLICES["root_vel"], None]).squeeze(-1).numpy()
     if not placed and not seen.any():
         facing = _heading(local[0, 0].numpy())
         local[:, 0] = torch.from_numpy(facing) @ local[:, 0]
