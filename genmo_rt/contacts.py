@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from genmo_rt.live_math import cross, turn
+from genmo_rt.live_math import axis_angle_to_rotmat, cross_rows
 from genmo_rt.refine import Figure
 from genmo_rt.skeleton import JOINT_NAMES
 
@@ -56,6 +56,10 @@ LEGS = tuple(
     for side in ("left", "right")
 )
 NEARLY_NOTHING_M = 1e-4
+_HIPS, _KNEES, _ANKLES, _FEET = (
+    np.array([getattr(leg, part) for leg in LEGS]) for part in ("hip", "knee", "ankle", "foot")
+)
+_LEGS = np.stack((_HIPS, _KNEES, _ANKLES))
 
 
 class FootHold:
@@ -132,37 +136,44 @@ def hold_clip(
         for hold, order in ((ahead, 1), (back, -1))
     ]
     shifts = (np.stack(ways[0]) + np.stack(ways[1][::-1])) / 2
-    return np.stack([placed(*of) for of in zip(figures, seen, shifts, rests, strict=True)])
+    parts = ("rotmat", "joints", "landmark_offsets")
+    together = Figure(*(np.stack([getattr(of, part) for of in figures]) for part in parts))
+    return placed(together, seen, shifts, rests)
 
 
-def placed(figure: Figure, seen: Array, shifts: Array, rests: Array) -> Array:
+def placed(figures: Figure, seen: Array, shifts: Array, rests: Array) -> Array:
     """Legs and feet turned so that heels and toes are shifted.
 
     A foot turns as its heel and toe say; its place is rather that of the one that rests.
 
     Args:
-        figure: in the camera.
-        seen: (4, 3) its points of rests.POINTS.
-        shifts: (4, 3) metres.
-        rests: (4,) as in FootHold.apply.
+        figures: P of them, in their cameras.
+        seen: (P, 4, 3) their points of rests.POINTS.
+        shifts: (P, 4, 3) metres.
+        rests: (P, 4) as in FootHold.shifts.
     Returns:
-        (24, 3, 3) rotations of all joints in the camera.
+        (P, 24, 3, 3) rotations of all joints in the camera.
     """
-    if float(np.abs(shifts).max()) < NEARLY_NOTHING_M:
-        return figure.rotmat
-    rotmat = figure.rotmat
-    for number, leg in enumerate(LEGS):
-        own = slice(2 * number, 2 * number + 2)
-        (heel, toe), (at_heel, at_toe) = seen[own], shifts[own]
-        weight = (rests[own] + 1e-3) / (rests[own] + 1e-3).sum()
-        sole = _between(toe - heel, toe + at_toe - heel - at_heel)
-        ankle = figure.joints[leg.ankle]
-        stays = weight @ (seen[own] - ankle)  # turns about the ankle, and is brought back
-        target = ankle + stays + weight @ shifts[own] - sole @ stays
-        rotmat = reach(rotmat, figure.joints, leg, target)
-        rotmat[leg.ankle] = sole @ rotmat[leg.ankle]
-        rotmat[leg.foot] = sole @ rotmat[leg.foot]
-    return rotmat
+    held = np.flatnonzero(np.abs(shifts).max((1, 2)) >= NEARLY_NOTHING_M)
+    if not len(held):
+        return figures.rotmat
+    rotmat, joints = figures.rotmat[held], figures.joints[held]
+    points, moves = (of[held].reshape(-1, 2, 2, 3) for of in (seen, shifts))  # leg, heel or toe
+    weight = rests[held].reshape(-1, 2, 2, 1) + 1e-3
+    weight /= weight.sum(2, keepdims=True)
+    straight = points[:, :, 1] - points[:, :, 0]
+    sole = _between(straight, straight + moves[:, :, 1] - moves[:, :, 0])  # (P, 2, 3, 3)
+    ankle = joints[:, _ANKLES]
+    stays = (weight * (points - ankle[:, :, None])).sum(2)  # turns about the ankle, is brought back
+    target = ankle + stays + (weight * moves).sum(2) - (sole @ stays[..., None])[..., 0]
+    swing, flex = _bend(joints, rotmat[:, _HIPS][..., 0], _LEGS, target)
+    rotmat[:, _HIPS] = swing @ rotmat[:, _HIPS]
+    rotmat[:, _KNEES] = swing @ flex @ rotmat[:, _KNEES]
+    for part in (_ANKLES, _FEET):
+        rotmat[:, part] = sole @ rotmat[:, part]
+    turned = figures.rotmat.copy()
+    turned[held] = rotmat
+    return turned
 
 
 def reach(rotmat: Array, joints: Array, leg: Leg, target: Array) -> Array:
@@ -176,24 +187,39 @@ def reach(rotmat: Array, joints: Array, leg: Leg, target: Array) -> Array:
     Returns:
         (24, 3, 3) rotations; only the hip's and the knee's differ.
     """
-    hip, knee, ankle = joints[leg.hip], joints[leg.knee], joints[leg.ankle]
-    thigh, shin = knee - hip, ankle - knee
-    long, short = float(np.linalg.norm(thigh)), float(np.linalg.norm(shin))
-    distance = float(
-        np.clip(np.linalg.norm(target - hip), abs(long - short) + 0.01, long + short - 1e-4)
-    )
+    chain = np.array([[leg.hip], [leg.knee], [leg.ankle]])
+    swing, flex = _bend(joints, rotmat[[leg.hip]][..., 0], chain, target[None])
+    turned = rotmat.copy()
+    turned[leg.hip] = swing[0] @ rotmat[leg.hip]
+    turned[leg.knee] = swing[0] @ flex[0] @ rotmat[leg.knee]
+    return turned
+
+
+def _bend(
+    joints: Array, sideways: Array, legs: NDArray[np.intp], target: Array
+) -> tuple[Array, Array]:
+    """How hips swing and knees bend so that ankles get to their targets.
+
+    Args:
+        joints: (..., 24, 3).
+        sideways: (..., L, 3) the thighs' own x axes: a straight leg bends about them.
+        legs: (3, L) hips, knees, ankles.
+        target: (..., L, 3) where the ankles are to be.
+    Returns:
+        (..., L, 3, 3) rotations of the hips, and of the knees before that.
+    """
+    hip, knee, ankle = (joints[..., part, :] for part in legs)
+    thigh, shin, way = knee - hip, ankle - knee, target - hip
+    long, short = _length(thigh), _length(shin)
+    distance = np.clip(_length(way), np.abs(long - short) + 0.01, long + short - 1e-4)
     # Law of cosines; the angle is 0 for a straight leg.
     cosine = (distance**2 - long**2 - short**2) / (2 * long * short)
-    now = thigh @ shin / (long * short)
-    bend = np.arccos(np.clip(cosine, -1, 1)) - np.arccos(np.clip(now, -1, 1))
-    # A straight leg has no bend of its own: then the knee's axis is the thigh's x.
-    axis = cross(thigh, shin) / (long * short) + 0.05 * rotmat[leg.hip][:, 0]
-    flex = turn(bend * axis / np.linalg.norm(axis))
-    swing = _between(thigh + flex @ shin, target - hip)
-    turned = rotmat.copy()
-    turned[leg.hip] = swing @ rotmat[leg.hip]
-    turned[leg.knee] = swing @ flex @ rotmat[leg.knee]
-    return turned
+    now = (thigh * shin).sum(-1, keepdims=True) / (long * short)
+    angle = np.arccos(np.clip(cosine, -1, 1)) - np.arccos(np.clip(now, -1, 1))
+    axis = cross_rows(thigh, shin) / (long * short) + 0.05 * sideways
+    flex = axis_angle_to_rotmat(angle * axis / _length(axis))
+    swing = _between(thigh + (flex @ shin[..., None])[..., 0], way)
+    return swing, flex
 
 
 def _limited(shift: Array, seen: Array, rule: HoldRule) -> Array:
@@ -215,9 +241,8 @@ def _length(vector: Array) -> Array:
 
 
 def _between(start: Array, end: Array) -> Array:
-    """(3, 3) the smallest rotation from one direction to another."""
-    axis = cross(start, end)
-    sine = float(np.linalg.norm(axis))
-    if sine < 1e-12:
-        return np.eye(3)
-    return turn(np.arctan2(sine, float(start @ end)) * axis / sine)
+    """(..., 3, 3) the smallest rotations from directions to others."""
+    axis = cross_rows(start, end)
+    sine = _length(axis)
+    angle = np.arctan2(sine, (start * end).sum(-1, keepdims=True))
+    return axis_angle_to_rotmat(np.where(sine < 1e-12, 0.0, angle / np.maximum(sine, 1e-12)) * axis)

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from genmo_rt.camera import Intrinsics
 from genmo_rt.carried import Passing
-from genmo_rt.contacts import FootHold, placed
+from genmo_rt.contacts import FootHold
 from genmo_rt.easing import Easing
 from genmo_rt.keypoints import Keypoints
 from genmo_rt.live_math import rotmat_to_quat_xyzw
 from genmo_rt.lookahead import Timed, smoothed
 from genmo_rt.pose import Pose
 from genmo_rt.refine import Figure, Refiner
-from genmo_rt.rests import POINTS, RestDetector
+from genmo_rt.rests import RestDetector
 from genmo_rt.rollout import Rollout
 from genmo_rt.smooth import RotationFilter
 from genmo_rt.smpl import Body
@@ -127,21 +127,33 @@ class Poser:
     def hold_feet(
         self,
         t: float,
-        figure: Figure,
+        root: Array,
+        soles: Array,
         contacts: Array,
         keypoints: Keypoints | None,
         ahead: Sequence[Timed],
-    ) -> Array:
-        """(24, 3, 3) rotations in the camera with resting feet where they are."""
+    ) -> tuple[Array, Array]:
+        """Keeps resting feet where they are; contacts.placed puts them there.
+
+        Args:
+            t: seconds.
+            root: (3,) of the pelvis in the camera; it follows feet that rest from now on.
+            soles: (4, 3) of rests.POINTS in the camera.
+            contacts: (6,) the model's probabilities.
+            keypoints: what is seen.
+            ahead: and what follows.
+        Returns:
+            (4, 3) how far heels and toes are held from there, metres, and (4,) how surely they
+            rest.
+        """
         dt = 0.0 if self._t is None else t - self._t
         self._t = t
         # What rests is not seen to rest by a camera that is carried.
         visible = None if self.world.carried else keypoints
-        soles = figure.landmarks(POINTS)
         rests = self._rests.step(t, contacts, visible, soles[:, 2], ahead)
-        held = placed(figure, soles, self._feet.shifts(t, soles, rests), rests)
-        self._rollout.move(self._feet.root_error(dt, figure.joints[0], rests))
-        return held
+        shifts = self._feet.shifts(t, soles, rests)
+        self._rollout.move(self._feet.root_error(dt, root, rests))
+        return shifts, rests
 
     def passing(self, t: float, figure: Figure, shape: Array) -> Passing | None:
         """How somebody moves before a camera that is carried; None before others.

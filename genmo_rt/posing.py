@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from genmo_rt import motion
+from genmo_rt.contacts import placed
 from genmo_rt.keypoints import Keypoints
 from genmo_rt.live_math import forward_kinematics, rotmat_to_quat_xyzw
 from genmo_rt.lookahead import Timed
@@ -24,6 +25,7 @@ from genmo_rt.motion import View
 from genmo_rt.pose import Pose
 from genmo_rt.poser import Poser
 from genmo_rt.refine import Figure, landmark_weights, refine_together
+from genmo_rt.rests import POINTS
 from genmo_rt.skeleton import PARENTS
 from genmo_rt.smooth import smooth_together
 
@@ -75,13 +77,15 @@ def pose_together(asked: Sequence[Posing]) -> list[Pose]:
         ]
     )
     figures = skeletons.pose(local, roots)
-    held, passings = [], []
+    passings, held, soles = [], [], figures.landmarks(POINTS)
     for n, of in enumerate(asked):
         of.poser.world.see_from(of.anchor)
-        figure, contacts = figures.of(n), said.contacts[n]
-        passings.append(of.poser.passing(of.t, figure, skeletons.shape[n]))
-        held.append(of.poser.hold_feet(of.t, figure, contacts, seen[n], of.ahead))
-    local = local_rotations(np.stack(held))
+        passings.append(of.poser.passing(of.t, figures.of(n), skeletons.shape[n]))
+        held.append(
+            of.poser.hold_feet(of.t, roots[n], soles[n], said.contacts[n], seen[n], of.ahead)
+        )
+    shifts, rests = (np.stack(of) for of in zip(*held, strict=True))
+    local = local_rotations(placed(figures, soles, shifts, rests))
     figures = skeletons.pose(local, roots)
     quat_xyzw = rotmat_to_quat_xyzw(local)
     poses = []

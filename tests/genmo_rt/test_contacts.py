@@ -99,7 +99,9 @@ def _held(figure: Figure, rotmat: Array) -> Array:
 def _step(hold: FootHold, t: float, figure: Figure, rests: Array) -> Array:
     """(4, 3) heels and toes after a step."""
     seen = figure.landmarks(POINTS)
-    return _held(figure, placed(figure, seen, hold.shifts(t, seen, rests), rests))
+    alone = Figure(figure.rotmat[None], figure.joints[None], figure.landmark_offsets[None])
+    shifts = hold.shifts(t, seen, rests)
+    return _held(figure, placed(alone, seen[None], shifts[None], rests[None])[0])
 
 
 def _tremble(seconds: float, rests: Array, tremble: float) -> tuple[Array, Array]:
