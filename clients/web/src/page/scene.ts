@@ -2,6 +2,7 @@
 import { DirectionalLight, HemisphereLight, Scene, Vector3, WebGLRenderer } from "three";
 import type { Pose } from "../client/pose";
 import { Avatar } from "./avatar";
+import { ColourSlots } from "./colour-slots";
 import type { Figure, Proportions } from "./figure";
 import { FloorGrid } from "./floor-grid";
 import { Viewpoint } from "./viewpoint";
@@ -37,8 +38,7 @@ export class BodyScene {
   private readonly grid = new FloorGrid();
   private readonly viewpoint: Viewpoint;
   private readonly avatars = new Map<number, Avatar>();
-  /** Each person's place in the row of colours: the first that was free when they came. */
-  private readonly slots = new Map<number, number>();
+  private readonly slots = new ColourSlots();
   private colours: SceneColours = { grid: "#888", pale: "#ccc", ink: "#000", bodies: ["#888"] };
   /** Dressed in the mean body before anybody is there, so that the first pose shows at once. */
   private spare: Avatar | null = new Avatar();
@@ -119,7 +119,7 @@ export class BodyScene {
     const avatar = this.avatars.get(person);
     if (!avatar) return;
     this.avatars.delete(person);
-    this.slots.delete(person);
+    this.slots.leave(person);
     this.scene.remove(avatar.group);
     if (this.spare) avatar.dispose();
     else this.keepAsSpare(avatar);
@@ -137,6 +137,7 @@ export class BodyScene {
   /** Takes everybody away but those to keep, and frames whoever comes next. */
   clear(keep: (person: number) => boolean): void {
     for (const person of [...this.avatars.keys()]) if (!keep(person)) this.remove(person);
+    this.slots.forget();
     if (this.avatars.size === 0) this.lookAgain();
   }
 
@@ -157,7 +158,7 @@ export class BodyScene {
   restyle(colours: SceneColours): void {
     this.colours = colours;
     this.grid.colour(colours.grid);
-    for (const [person, avatar] of this.avatars) this.colour(this.slots.get(person) ?? 0, avatar);
+    for (const [person, avatar] of this.avatars) this.colour(this.slots.of(person), avatar);
     if (this.spare) this.colour(0, this.spare);
     this.invalidate();
   }
@@ -165,7 +166,7 @@ export class BodyScene {
   /** The colour of a person who is there. */
   colourOf(person: number): string {
     const { bodies } = this.colours;
-    return bodies[(this.slots.get(person) ?? 0) % bodies.length] ?? "#888";
+    return bodies[this.slots.of(person) % bodies.length] ?? "#888";
   }
 
   /** Where everybody's joints stand, by person: for tests. */
@@ -199,11 +200,7 @@ export class BodyScene {
     if (!avatar) {
       avatar = this.spare ?? new Avatar();
       this.spare = null;
-      const taken = new Set(this.slots.values());
-      let slot = 0;
-      while (taken.has(slot)) slot++;
-      this.slots.set(person, slot);
-      this.colour(slot, avatar);
+      this.colour(this.slots.enter(person, this.colours.bodies.length), avatar);
       this.showMarks(avatar);
       this.scene.add(avatar.group);
       this.avatars.set(person, avatar);
