@@ -33,6 +33,15 @@ test("the stages of a pose add up to its whole latency", () => {
   expect(sum).toBe(42.5);
 });
 
+test("where this device looked at the picture, that was no waiting", () => {
+  const ledger = new LatencyLedger();
+  const stagesMs = { decode: 1, keypoints: 0, model: 5 };
+  const pose = { captureUs: 1_000_000, publishUs: 1_050_000, stagesMs } as Pose;
+  ledger.add(pose, 1_060_000, 40);
+  expect(ledger.stageMs("keypoints")).toBe(40);
+  expect(ledger.stageMs("waiting")).toBe(4);
+});
+
 test.each([
   [0, "none"],
   [4, "133 ms"],

@@ -23,7 +23,7 @@ export class KeypointSession implements Session {
     private readonly socket: WebSocket,
     watcher: Watcher,
     track: MediaStreamTrack,
-    onFrame: () => void,
+    onLook: (tookMs: number) => void,
   ) {
     this.ended = new Promise((resolve) => {
       socket.addEventListener("close", () => {
@@ -37,7 +37,7 @@ export class KeypointSession implements Session {
       if (message.type === "pong") this.pongUs = localUs();
     });
     watcher.onSeen = (sighting) => {
-      onFrame();
+      onLook(sighting.tookMs);
       if (socket.readyState !== WebSocket.OPEN || socket.bufferedAmount > MAX_BUFFERED) return;
       socket.send(keypointsMessage(this.frame++, sighting));
     };
@@ -49,7 +49,7 @@ export class KeypointSession implements Session {
    * Publishes what is seen in a track and returns once the server takes it.
    *
    * @param endpoint the stream's `/keypoints` address.
-   * @param onFrame called with every frame that was looked at.
+   * @param onLook called after every frame that was looked at, with how long that took.
    * @throws Problem when the server says no or is not there.
    */
   static async open(
@@ -57,12 +57,12 @@ export class KeypointSession implements Session {
     { track, sendMotion }: VideoSource,
     credentials: Credentials,
     watcher: Watcher,
-    onFrame: () => void,
+    onLook: (tookMs: number) => void,
     signal: AbortSignal,
   ): Promise<KeypointSession> {
     const socket = await connect(endpoint, credentials, signal);
     sendMotion?.(socket);
-    return new KeypointSession(socket, watcher, track, onFrame);
+    return new KeypointSession(socket, watcher, track, onLook);
   }
 
   close(): void {

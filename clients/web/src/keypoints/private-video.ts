@@ -6,10 +6,15 @@ import { Watcher } from "./watcher";
 
 const SPAN_MS = 2000; // the frame rate is told over this
 
+interface Look {
+  atMs: number;
+  tookMs: number;
+}
+
 export class PrivateVideo {
   private watcher: Promise<Watcher> | null = null;
   private source: VideoSource | null = null;
-  private times: number[] = [];
+  private looks: Look[] = [];
 
   /**
    * @param box the switch.
@@ -32,9 +37,16 @@ export class PrivateVideo {
     setInterval(() => this.show(), SPAN_MS / 4);
   }
 
+  /** How long this device looks at a picture, ms, median; 0 while the server does. */
+  get lookMs(): number {
+    const times = this.looks.map(({ tookMs }) => tookMs).sort((a, b) => a - b);
+    return times[times.length >> 1] ?? 0;
+  }
+
   /** Opens what publishes: keypoints when the switch is on, video when it is off. */
   readonly open: OpenSession = async (whip, source, credentials, signal) => {
     this.source = source;
+    this.looks = [];
     if (!this.box.checked) return WhipSession.open(whip, source, credentials, signal);
     this.watcher ??= Watcher.open(this.model);
     this.watcher.catch(() => {
@@ -44,14 +56,14 @@ export class PrivateVideo {
     signal.throwIfAborted();
     const place = new URL(this.endpoint);
     place.search = whip.search;
-    const looked = () => this.times.push(performance.now());
+    const looked = (tookMs: number) => this.looks.push({ atMs: performance.now(), tookMs });
     return KeypointSession.open(place, source, credentials, watcher, looked, signal);
   };
 
   private show(): void {
     const since = performance.now() - SPAN_MS;
-    this.times = this.times.filter((time) => time >= since);
-    const fps = (this.times.length * 1000) / SPAN_MS;
+    this.looks = this.looks.filter(({ atMs }) => atMs >= since);
+    const fps = (this.looks.length * 1000) / SPAN_MS;
     const told = this.box.checked && fps > 0 ? `${fps.toFixed(0)} fps here, one person` : "";
     if (this.figure.textContent !== told) this.figure.textContent = told;
     this.figure.dataset["fps"] = told ? fps.toFixed(1) : "0";

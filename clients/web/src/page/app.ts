@@ -38,6 +38,7 @@ export class App {
   private readonly people = new People((person) => this.colourOf(person));
   private readonly wardrobe: Wardrobe;
   private readonly client: GenmoClient;
+  private readonly privateVideo: PrivateVideo;
   private readonly publisher: Publisher;
   private readonly capture: Capture | null;
   private readonly recorder: Recorder;
@@ -80,12 +81,13 @@ export class App {
     this.client = this.makeClient();
     const whip = here(`/whip/${encodeURIComponent(stream)}`);
     whip.search = settings.publish.toString();
+    this.privateVideo = this.makePrivate();
     this.publisher = new Publisher(
       whip,
       credentials,
       (state) => this.publishChanged(state),
       () => this.situation.stream === "live",
-      this.makePrivate().open,
+      this.privateVideo.open,
     );
     this.capture = view ? null : this.makeCapture();
     offerLookahead(element<HTMLSelectElement>("lookahead"), whip, () => this.publisher.restart());
@@ -245,6 +247,7 @@ export class App {
   /** Puts an avatar on everybody, and on whoever comes; null for their own bodies. */
   private async wear(avatar: ArrayBuffer | null): Promise<string> {
     const kind = await this.wardrobe.choose(avatar);
+    this.say(null);
     await this.prepareBody();
     return kind;
   }
@@ -285,7 +288,7 @@ export class App {
     this.drawnSeq = pose.seq;
     this.overlay.draw(pose.persons, (person) => this.colourOf(person));
     const now = this.client.serverUs;
-    if (now !== null) this.measured.ledger.add(pose, now);
+    if (now !== null) this.measured.ledger.add(pose, now, this.privateVideo.lookMs);
     this.root.dataset["poses"] = String(++this.poses);
     const person = pose.persons[0]?.state ?? null;
     if (person !== this.situation.person) this.personChanged(person);

@@ -9,9 +9,13 @@ export class LatencyLedger {
   private readonly total = new Rolling();
   private readonly stages = new Map<Stage, Rolling>(STAGES.map((stage) => [stage, new Rolling()]));
 
-  /** @param shownUs when the pose was drawn, on the server's clock. */
-  add(pose: Pose, shownUs: number): void {
-    const { decode, keypoints, model } = pose.stagesMs;
+  /**
+   * @param shownUs when the pose was drawn, on the server's clock.
+   * @param lookMs how long this device looked at the picture, where the server didn't.
+   */
+  add(pose: Pose, shownUs: number, lookMs = 0): void {
+    const { decode, model } = pose.stagesMs;
+    const keypoints = pose.stagesMs.keypoints + lookMs;
     const publishing = (pose.publishUs - pose.captureUs) / 1000;
     const times: Record<Stage, number> = {
       decode,
