@@ -157,17 +157,28 @@ def test_a_glb_with_smpl_bones_is_an_avatar_too(
         assert page.complaints == []
 
 
-def test_a_file_that_is_no_avatar_is_explained_and_the_body_stays(
+def test_a_file_that_is_no_avatar_is_explained_and_what_was_worn_stays(
     plain_browser: Browser, body: Body, tmp_path: Path
 ) -> None:
-    """The notice names the file; the built-in body is worn again."""
+    """The notice names the file, and goes once another is worn."""
+    good = tmp_path / "good.vrm"
+    write_vrm(good)
     broken = tmp_path / "broken.vrm"
     broken.write_bytes(b"not a model")
     with served(body) as server:
         page = view(plain_browser, server)
+        wear(page, good, "VRM 1")
         page.page.set_input_files("#avatar-file", broken)
         page.page.wait_for_selector("#notice:visible", timeout=WAIT_MS)
-        assert "broken.vrm can't be worn" in page.page.inner_text("#notice")
+        said = page.page.inner_text("#notice")
+        assert "broken.vrm can't be worn" in said
+        assert "neither a VRM nor a GLB file" in said
+        worn = "#avatar-name:has-text('good.vrm (VRM 1)')"
+        page.page.wait_for_selector(worn, state="attached", timeout=WAIT_MS)
+        page.page.click("#look summary")
+        page.page.click("#avatar-reset")
+        page.page.wait_for_selector("#notice", state="hidden", timeout=WAIT_MS)
+        assert page.page.inner_text("#avatar-name") == "Built-in body"
         joints = show(page, server, golden_pose("t_pose"))[7]
         assert joints[0] is not None
         assert page.complaints == []

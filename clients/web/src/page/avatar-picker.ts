@@ -1,13 +1,20 @@
 /** Choosing an avatar: a VRM or GLB file from the disk, picked or dropped on the 3D view. */
 import { element } from "./element";
 
+const BUILT_IN = "Built-in body";
+
 export class AvatarPicker {
   private readonly input = element<HTMLInputElement>("avatar-file");
   private readonly name = element("avatar-name");
   private readonly reset = element<HTMLButtonElement>("avatar-reset");
   private readonly stage = element("stage");
+  private worn = BUILT_IN;
+  private turn = 0;
 
-  /** @param wear puts the file on, null for the usual body; says how it was understood. */
+  /**
+   * @param wear puts the file on, null for the usual body; says how it was understood. When it
+   * throws, what was worn before still is.
+   */
   constructor(
     private readonly wear: (avatar: ArrayBuffer | null) => Promise<string>,
     private readonly onError: (what: string, error: unknown) => void,
@@ -32,16 +39,15 @@ export class AvatarPicker {
   }
 
   private async choose(file: File | null): Promise<void> {
-    this.name.textContent = file ? `Reading ${file.name}` : "Built-in body";
+    const turn = ++this.turn;
+    this.name.textContent = file ? `Reading ${file.name}` : BUILT_IN;
     try {
       const kind = await this.wear(file ? await file.arrayBuffer() : null);
-      if (file) this.name.textContent = `${file.name} (${kind})`;
+      this.worn = file ? `${file.name} (${kind})` : BUILT_IN;
       this.reset.hidden = file === null;
     } catch (error) {
-      await this.wear(null);
-      this.name.textContent = "Built-in body";
-      this.reset.hidden = true;
       this.onError(`${file?.name ?? "The body"} can't be worn`, error);
     }
+    if (turn === this.turn) this.name.textContent = this.worn;
   }
 }

@@ -11,10 +11,13 @@ export interface Puppet {
   kind: string;
 }
 
+const GLB_MAGIC = 0x46546c67; // "glTF"
 const KINDS = { smpl: "SMPL", vrm: "VRM", mixamo: "Mixamo", manny: "Manny" };
 
 /** @throws Error saying why the file can't be worn. */
 export async function loadPuppet(bytes: ArrayBuffer): Promise<Puppet> {
+  if (bytes.byteLength < 4 || new DataView(bytes).getUint32(0, true) !== GLB_MAGIC)
+    throw new Error("it is neither a VRM nor a GLB file");
   const loader = new GLTFLoader();
   loader.register((parser) => new VRMLoaderPlugin(parser));
   const gltf = await loader.parseAsync(bytes, "").catch((error: unknown) => {
