@@ -30,6 +30,7 @@ POINTS = np.array(
 _ANKLES = np.array([LANDMARK_NAMES.index(f"{side}_ankle") for side in ("left", "right")])
 SLACK_S = 0.01  # a frame that is this much too near in time still counts
 LONGEST_S = 0.2  # evidence of one tick counts for no more time than this
+GAP_S = 0.3  # a foot that was not seen for longer may have gone, and rest again
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +105,16 @@ class RestDetector:
             depth: (4,) of POINTS as they are estimated, metres.
             ahead: what is known already of the ticks after, in order.
         Returns:
-            (4,) probability that each of POINTS rests.
+            (4,) probability that each of POINTS rests and has rested since the step before.
         """
         rule = self._rule
         told = np.clip(contacts[:4], 0.01, 0.99)
         evidence = rule.contact * np.log(told / (1 - told)) + rule.bias
+        gap = self._t is not None and t - self._t > GAP_S
         if keypoints is not None:
             evidence += self._seen(t, keypoints, depth, ahead)
+        elif gap:
+            evidence[:] = -rule.most  # contacts are of now: they don't tell where it was before
         if self._t is None:
             self._log_odds = evidence
         dt = 0.0 if self._t is None else min(t - self._t, LONGEST_S)
@@ -127,6 +131,8 @@ class RestDetector:
         here = self._places(keypoints)
         after = [(then, seen) for then, seen in ahead if seen is not None]
         past = self._past
+        if len(past) > 1 and past[-1][0] - past[-2][0] > GAP_S:
+            past = self._past = deque([past[-1]], maxlen=past.maxlen)
         past.append((t, here, depth))
         if len(past) == 1:
             return np.zeros(4)
@@ -135,13 +141,14 @@ class RestDetector:
             then, there, deep = next(
                 (p for p in reversed(past) if _apart(t, p[0], window)), past[0]
             )
-            speed = _length(here - there) / (t - then)
+            dt = min(t - then, GAP_S)  # whatever moved in a gap did so at once, for all we know
+            speed = _length(here - there) / dt
             later = next((p for p in after if _apart(p[0], t, window)), None)
             if later is not None:
                 # What has just come or is about to go rests on one side in time only.
                 gone = _length(self._places(later[1]) - here) / (later[0] - t)
                 speed = np.minimum(speed, gone)
-            speed = np.hypot(speed * depth, along * (depth - deep) / (t - then))
+            speed = np.hypot(speed * depth, along * (depth - deep) / dt)
             speeds.append(np.log(speed + rule.floor))
         slow = np.log(rule.still) - rule.share * speeds[0] - (1 - rule.share) * speeds[1]
         sure = np.minimum(keypoints.confidence[POINTS] / rule.sure, 1.0) ** 2

@@ -14,6 +14,7 @@ from genmo_rt.clock import TICK_HZ
 
 HISTORY = 8  # samples kept to find a third point for the parabola
 MIN_DEPTH_M = 0.1
+LONGEST_S = 0.2  # one picture counts for no more time than this
 
 
 class PathIntegrator:
@@ -187,8 +188,9 @@ class Rollout:
         bearing = bearing + across * (seen[:2] / seen_depth - bearing)
         self._lateral_variance *= 1 - across
 
-        # Fewer pictures a second are not less sure of what they tell together.
-        variance = (noise.depth * depth) ** 2 / (TICK_HZ * dt)
+        # Fewer pictures a second are not less sure of what they tell together; the first one
+        # after a gap is a single one all the same.
+        variance = (noise.depth * depth) ** 2 / (TICK_HZ * min(dt, LONGEST_S))
         gain = self._covariance[:, 0] / (self._covariance[0, 0] + variance)
         error = seen_depth - depth
         depth += float(gain[0]) * error

@@ -97,6 +97,39 @@ def test_what_follows_tells_of_an_arrival_at_once() -> None:
         assert ((found[2:] > 0.5) == rests).all()
 
 
+def _before_and_after_a_gap(moved: float) -> tuple[Array, Array]:
+    """(4,) rests at the first tick after a second unseen, and 0.3 s later: never seen to move."""
+    random = np.random.default_rng(0)
+    detector = RestDetector(INTRINSICS)
+    times = [i / 30 for i in range(70) if not 30 <= i < 59]
+    found = [
+        detector.step(t, UNSURE, _keypoints(moved * (t > 1), 0.004, random), DEPTH) for t in times
+    ]
+    assert found[29].min() > 0.9
+    return found[30], found[39]
+
+
+def test_a_foot_that_is_elsewhere_after_a_gap_did_not_rest_through_it() -> None:
+    first, later = _before_and_after_a_gap(0.4)
+    assert first[2:].max() < 0.1
+    assert later.min() > 0.9
+
+
+def test_a_foot_in_the_same_place_after_a_gap_rests() -> None:
+    first, later = _before_and_after_a_gap(0.0)
+    assert first.min() > 0.9
+    assert later.min() > 0.9
+
+
+def test_contacts_alone_do_not_tell_of_a_gap() -> None:
+    detector = RestDetector(INTRINSICS)
+    times = [i / 30 for i in range(45) if not 15 <= i < 30]
+    found = [detector.step(t, np.full(6, 0.95), None, DEPTH) for t in times]
+    assert found[14].min() > 0.9
+    assert found[15].max() < 0.1
+    assert found[-1].min() > 0.9
+
+
 def test_after_a_turn_of_the_camera_old_places_are_forgotten() -> None:
     random = np.random.default_rng(0)
     detector = RestDetector(INTRINSICS)

@@ -133,6 +133,19 @@ def test_a_walk_in_depth_is_followed_though_the_velocity_says_half_of_it() -> No
         assert position[2] == pytest.approx(depth, abs=0.08)
 
 
+def test_the_first_picture_after_a_gap_is_but_one_picture() -> None:
+    """Its depth is off by 0.3 m; those that follow are right."""
+    rollout, here = Rollout(), np.array([0.0, 0.0, 4.0])
+    rollout.start(0.0, here, np.zeros(3))
+    for i in range(1, 60):
+        rollout.step(i / 30, np.zeros(3), here)
+    off = [rollout.step(59 / 30 + 1, np.zeros(3), here + np.array([0, 0, 0.3]))[2] - 4]
+    off += [rollout.step(3 + i / 30, np.zeros(3), here)[2] - 4 for i in range(15)]
+    assert 0.1 < off[0] < 0.3
+    assert off[5] < 0.19
+    assert abs(off[-1]) < 0.05
+
+
 def test_a_panning_camera_does_not_change_the_depth() -> None:
     """The person drifts sideways through the picture and the velocity knows nothing of it."""
     rollout = Rollout()
