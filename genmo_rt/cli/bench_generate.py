@@ -33,8 +33,8 @@ def _bench_generate(args: argparse.Namespace) -> int:
     from genmo_rt.text import MiniLM
 
     encoder = MiniLM()
-    print("| size | clip s | steps | threads | bfloat16 | wall s |")
-    print("|---|---|---|---|---|---|")
+    print("| size | clip s | steps | threads | bfloat16 | wall s | CPU s |")
+    print("|---|---|---|---|---|---|---|")
     with shown(f"timing on {args.threads} threads") as show:
         cost = bench_generate(
             args.size, args.threads, encoder, seconds=args.seconds, steps=args.steps, show=show
@@ -42,6 +42,6 @@ def _bench_generate(args: argparse.Namespace) -> int:
     fast = "yes" if cost.bfloat16 else "no"
     print(
         f"| {cost.size} | {cost.seconds:g} | {cost.steps} | {cost.threads} | {fast} "
-        f"| {cost.wall_s:.2f} |"
+        f"| {cost.wall_s:.2f} | {cost.cpu_s:.2f} |"
     )
     return 0

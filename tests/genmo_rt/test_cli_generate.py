@@ -148,3 +148,4 @@ def test_bench_prints_a_row(capsys: pytest.CaptureFixture[str]) -> None:
     row = capsys.readouterr().out.splitlines()[-1].split("|")
     assert [cell.strip() for cell in row[1:5]] == ["small", "1", "2", "1"]
     assert float(row[6]) > 0
+    assert float(row[7]) > 0
