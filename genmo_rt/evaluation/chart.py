@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 WIDTH, HEIGHT = 720, 320  # pixels
-LEFT, RIGHT, TOP, BOTTOM = 60, 20, 20, 46  # margins
+LEFT, RIGHT, TOP, BOTTOM = 60, 20, 38, 46  # margins; the legend stands above the lines
+LETTER = 6.5  # pixels, about
 COLOURS = ("#334155", "#c2410c", "#1d4ed8", "#15803d")
 SPAN_COLOURS = ("#fed7aa", "#bfdbfe")
 TICKS = 5
@@ -63,6 +64,7 @@ def draw_lines(lines: Sequence[Line], x_label: str, y_label: str) -> str:
         parts.append(
             f'<text x="{px:.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{x:g}</text>'
         )
+    legend_x = float(LEFT)
     for number, line in enumerate(lines):
         colour = COLOURS[number % len(COLOURS)]
         known = np.isfinite(line.y)
@@ -72,9 +74,9 @@ def draw_lines(lines: Sequence[Line], x_label: str, y_label: str) -> str:
         )
         parts.append(
             f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>'
-            f'<text x="{LEFT + 12}" y="{TOP + 16 + 18 * number}" fill="{colour}">'
-            f"{escape(line.name)}</text>"
+            f'<text x="{legend_x:.0f}" y="{TOP - 16}" fill="{colour}">{escape(line.name)}</text>'
         )
+        legend_x += LETTER * len(line.name) + 24
     middle = (LEFT + WIDTH - RIGHT) / 2
     parts.append(
         f'<text x="{middle}" y="{HEIGHT - 8}" text-anchor="middle">{escape(x_label)}</text>'
