@@ -1,12 +1,14 @@
 /** Where the scene is seen from: framed on a person, orbited by hand, following when they walk. */
 import { MathUtils, PerspectiveCamera, Spherical, Vector3 } from "three";
 import { OrbitControls } from "three/examples/jsm/controls/OrbitControls.js";
-import { followStep, LOOK_AT_M } from "./follow";
+import { fitDistance, followStep, LOOK_AT_M, zoomStep } from "./follow";
 
 const SHOWN_HEIGHT_M = 2.45;
 const SHOWN_WIDTH_M = 2.0;
 const FIELD_OF_VIEW = 30;
 const KEY_TURN = Math.PI / 18;
+const MAX_DISTANCE_M = 15;
+const TANGENT = Math.tan(MathUtils.degToRad(FIELD_OF_VIEW / 2));
 
 export class Viewpoint {
   readonly camera = new PerspectiveCamera(FIELD_OF_VIEW, 1, 0.1, 60);
@@ -15,7 +17,6 @@ export class Viewpoint {
   private readonly offset = new Vector3();
   private framed = false;
   private touched = false;
-  private shown = 1;
 
   constructor(
     element: HTMLElement,
@@ -24,7 +25,7 @@ export class Viewpoint {
     this.controls = new OrbitControls(this.camera, element);
     this.controls.maxPolarAngle = 0.49 * Math.PI;
     this.controls.minDistance = 1;
-    this.controls.maxDistance = 15;
+    this.controls.maxDistance = MAX_DISTANCE_M;
     this.controls.addEventListener("change", onChange);
     this.controls.addEventListener("start", () => {
       this.touched = true;
@@ -50,9 +51,7 @@ export class Viewpoint {
    * @param spanM how far those on the outside are from each other.
    */
   frame(x: number, z: number, settled = true, spanM = 0): void {
-    const tangent = Math.tan(MathUtils.degToRad(FIELD_OF_VIEW / 2));
-    const widest = Math.max(SHOWN_HEIGHT_M, (SHOWN_WIDTH_M + spanM) / this.camera.aspect);
-    const distance = widest / 2 / tangent;
+    const distance = this.distance(spanM);
     this.target.set(x, LOOK_AT_M, z);
     this.camera.position
       .setFromSphericalCoords(distance, MathUtils.degToRad(80), MathUtils.degToRad(18))
@@ -65,21 +64,34 @@ export class Viewpoint {
 
   /** Frames everybody, wherever the view was turned to. */
   frameAll(hips: readonly Vector3[]): void {
-    this.shown = hips.length;
     const middle = middleOf(hips);
     const spanM = 2 * Math.max(...hips.map((at) => Math.hypot(at.x - middle.x, at.z - middle.z)));
     this.frame(middle.x, middle.z, true, spanM);
   }
 
-  /** Keeps persons in view; who is seen first, and who joins, is framed at once. */
+  /** Keeps everybody in view: who is seen first at once, who joins, walks or jumps calmly. */
   follow(hips: readonly Vector3[], seconds: number): void {
     if (hips.length === 0) return;
-    if (!this.framed || (hips.length !== this.shown && !this.touched)) this.frameAll(hips);
+    if (!this.framed) this.frameAll(hips);
     const step = followStep(this.target, middleOf(hips), seconds);
-    if (step.lengthSq() === 0) return;
+    const toCamera = this.offset.subVectors(this.camera.position, this.target);
+    const zoom = this.touched ? 1 : this.zoom(hips, toCamera, seconds);
+    if (step.lengthSq() === 0 && zoom === 1) return;
     this.target.add(step);
-    this.camera.position.add(step);
+    this.camera.position.copy(this.target).addScaledVector(toCamera, zoom);
     this.controls.update();
+  }
+
+  /** The distance from which standing persons are shown. */
+  private distance(spanM: number): number {
+    const widest = Math.max(SHOWN_HEIGHT_M, (SHOWN_WIDTH_M + spanM) / this.camera.aspect);
+    return widest / 2 / TANGENT;
+  }
+
+  private zoom(hips: readonly Vector3[], toCamera: Vector3, seconds: number): number {
+    const fit = fitDistance(hips, this.target, toCamera, TANGENT, this.camera.aspect);
+    const needed = Math.min(Math.max(fit, this.distance(0)), MAX_DISTANCE_M);
+    return zoomStep(toCamera.length(), needed, seconds);
   }
 
   private key(event: KeyboardEvent): void {
