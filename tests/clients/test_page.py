@@ -26,7 +26,10 @@ def test_start_shows_a_tracked_body_and_stop_ends_the_stream(
     page.wait(publish="live", stream_state="live", person="tracked")
     page.wait_for_poses(30)
     page.screenshot("page-tracked")
-    assert page.page.inner_text("#status") in ("Tracking", "Partly hidden")
+    # On a busy machine the two people of the video are lost for moments: it says so, and goes on.
+    page.page.wait_for_selector(
+        "#status-text:text-matches('^(Tracking|Partly hidden)$')", timeout=WAIT_MS
+    )
     assert int(page.page.inner_text("#latency")) > 0
     viewer.page.bring_to_front()
     viewer.wait(stream_state="live", person="tracked")
