@@ -10,7 +10,7 @@ from genmo_rt.clock import TICK_HZ
 # Of the time that streams may take. The rest is for viewers, peaks and the system, and for what
 # every stage costs more beside others: a third, measured on two cores.
 SHARE = 0.6
-PYTHON_SHARE = 0.8  # of the time that Python runs on its one core
+PYTHON_SHARE = 0.7  # of the time that Python runs on its one core; beyond it frames queue
 HALF_HZ = TICK_HZ / 2  # frames looked at per second and camera on the rung half
 
 

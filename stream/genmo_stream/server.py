@@ -4,6 +4,7 @@ import asyncio
 import logging
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -33,6 +34,9 @@ from genmo_stream.turns import usable_cores
 MAX_WS_MESSAGE = 1 << 20  # bytes; what is over a route's own limit is answered with an error
 FAREWELL_S = 0.2  # viewers have this long to be told bye before sockets close
 GRACE_S = 3
+# Python's lock is handed on after so long: a stage that lets go of it for a moment gets it back
+# soon. With Python's own 5 ms, 16 streams of keypoints have a p95 of 126 ms instead of 35.
+SWITCH_S = 0.0005
 PLACES_KEPT = 1  # in the engine, per stream: for those who may come back
 
 logger = logging.getLogger(__name__)
@@ -193,6 +197,7 @@ def serve(config: ServerConfig, say: Callable[[str], None]) -> None:
     if config.insecure and not config.on_loopback:
         say("  WARNING --insecure: anyone who reaches this address can watch and publish")
     settle()
+    sys.setswitchinterval(SWITCH_S)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, in order
     with suppress(KeyboardInterrupt):  # uvicorn hands the signal on once all is closed
         server.run(sockets=[listener])
