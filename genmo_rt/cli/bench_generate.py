@@ -3,6 +3,7 @@
 import argparse
 
 from genmo_rt.arguments import Commands, command, positive
+from genmo_rt.cli.common import wait_asleep
 from genmo_rt.generation import STEPS
 
 
@@ -28,6 +29,7 @@ def add(kinds: Commands) -> None:
 
 
 def _bench_generate(args: argparse.Namespace) -> int:
+    wait_asleep()
     from genmo_rt.cli.generate import shown
     from genmo_rt.generation.bench import bench_generate
     from genmo_rt.text import MiniLM

@@ -27,6 +27,14 @@ def server_config(args: argparse.Namespace) -> "ServerConfig":
     return load_config(Path(file) if file else None, os.environ, flags)
 
 
+def wait_asleep() -> None:
+    """Lets torch's threads sleep while they wait for each other; call it before torch is imported.
+
+    By default they spin: beside another busy process a clip then takes ten times as long and more.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 @contextmanager
 def progress(title: str, total: int) -> Iterator[Callable[[Item], Item]]:
     """A bar on stderr that grows with every item passed through the yielded function."""

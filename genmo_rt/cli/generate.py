@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from genmo_rt.arguments import Commands, add_device_flags, command, positive
-from genmo_rt.cli.common import progress
+from genmo_rt.cli.common import progress, wait_asleep
 from genmo_rt.clock import TICK_HZ
 from genmo_rt.errors import GenmoError, InputError
 from genmo_rt.generation import GUIDANCE, STEPS, Show
@@ -93,6 +93,7 @@ def add(commands: Commands) -> None:
 
 
 def _generate(args: argparse.Namespace) -> int:
+    wait_asleep()
     _check_outputs(args.out)
     timeline = _timeline(args)
     from genmo_rt.device import resolve_device

@@ -1,6 +1,9 @@
 """The `generate` command and its benchmark, with a tiny random checkpoint."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +14,7 @@ from torch import Tensor
 
 from genmo_rt.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from genmo_rt.cli import main
+from genmo_rt.cli.common import wait_asleep
 from genmo_rt.formats.npz import read_npz
 from genmo_rt.model import Model, ModelConfig
 
@@ -140,6 +144,17 @@ def test_a_video_that_is_too_short_is_refused(
     path.write_text(json.dumps({"video": [interval]}))
     assert _run(checkpoint, "--timeline", path, "-o", tmp_path / "out.npz") == 2
     assert "from 7.2 s on; expected 3.00 s" in capsys.readouterr().err
+
+
+def test_threads_are_told_to_sleep_before_torch_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    wait_asleep()
+    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"  # who says so is obeyed
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    wait_asleep()
+    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+    early = "import sys, genmo_rt.cli; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", early], check=False).returncode == 0
 
 
 def test_bench_prints_a_row(capsys: pytest.CaptureFixture[str]) -> None:
