@@ -34,11 +34,11 @@ class HoldRule:
     """
 
     settle: float = 3.0
-    fade: float = 0.12
+    fade: float = 0.09
     across: float = 0.08
     along: float = 0.3
     apart: float = 0.06
-    root: float = 0.15
+    root: float = 0.12
 
 
 @dataclass(frozen=True, slots=True)
