@@ -265,6 +265,8 @@ class Stream:
                 followed = Followed(seen, self._tracker.update(seen.people, seen.tick.t))
                 self.hub.note(_sighting(followed, options))
                 await handoff.put(followed)
+                if source.kind == "keypoints":  # nothing is gained by seeing ahead
+                    await handoff.join()
 
     def _admit(self, t_capture_us: int, clock: CaptureClock) -> Tick | None:
         """A frame came: the stream is live, with its clock; its tick, if it is to be used."""

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from genmo_rt.checkpoint import Checkpoint
-from genmo_rt.estimate import Estimator
+from genmo_rt.estimate import Advanced, Estimator, Step
 from genmo_rt.keypoints import Keypoints
 from genmo_rt.model import Model, ModelConfig
 from genmo_rt.motion import MOTION_WIDTH, MotionStats
@@ -24,11 +24,14 @@ from genmo_stream.frame import CaptureClock, Frame
 from genmo_stream.hub import Hub, View
 from genmo_stream.ingest import FrameSource, SourceEnded
 from genmo_stream.keypoints import KeypointStage
+from genmo_stream.mind import Mind
+from genmo_stream.remote import RemoteSource
 from genmo_stream.seen import SeenPerson
 from genmo_stream.stream import STALL_S, Stream
 from genmo_stream.streams import MAX_KNOWN, Streams
 from genmo_stream.whip import PublishOptions
 from genmo_stream.wire import Profile, Space
+from genmo_stream.wire.keypoints import KeypointsMessage
 from tests.genmo_rt.walk import seen
 from tests.genmo_stream.test_hub import Listener
 
@@ -152,6 +155,20 @@ class Scene:
     def persons(self) -> list[list[int]]:
         """Ids in every pose message."""
         return [[p.person for p in pose.message.persons] for pose in self.viewer.poses]
+
+
+class BusyMind(Mind):
+    """Begins nothing until it is set free."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.free = asyncio.Event()
+        self.asked = 0
+
+    async def advance(self, steps: Sequence[Step]) -> list[Advanced]:
+        self.asked += 1
+        await self.free.wait()
+        return await super().advance(steps)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -300,6 +317,28 @@ def test_every_used_frame_becomes_one_pose_message_with_its_number_and_time(
         ]
         assert [m.seq for m in messages] == list(range(1, 11))
         assert scene.stream.dropped == 10
+        await scene.stream.close()
+
+    run(main())
+
+
+def test_keypoints_that_come_while_the_model_is_busy_are_overtaken_by_the_newest(
+    estimator: Estimator,
+) -> None:
+    async def main() -> None:
+        scene, mind, source = Scene(estimator), BusyMind(), RemoteSource()
+        scene.stream = Stream("cam", scene.hub, estimator, scene.make_eye, mind=mind)
+        scene.stream.watch(source, PLAIN)
+        for i in range(6):
+            message = KeypointsMessage(
+                i, round(i * 1e6 / 30), seen(0).image_size, None, (seen(i / 30),)
+            )
+            source.put(message, START_US + round(i * 1e6 / 30), "arrival", 0.0)
+            await until(lambda: mind.asked > 0)
+        mind.free.set()
+        await scene.poses(2)
+        assert [pose.message.frame for pose in scene.viewer.poses] == [0, 5]
+        assert scene.stream.dropped == 4
         await scene.stream.close()
 
     run(main())
