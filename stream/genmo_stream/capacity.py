@@ -9,7 +9,7 @@ from genmo_rt.clock import TICK_HZ
 
 # Of the time that streams may take. The rest is for viewers, peaks and the system, and for what
 # every stage costs more beside others: a third, measured on two cores.
-SHARE = 0.6
+SHARE = 0.55
 PYTHON_SHARE = 0.7  # of the time that Python runs on its one core; beyond it frames queue
 HALF_HZ = TICK_HZ / 2  # frames looked at per second and camera on the rung half
 

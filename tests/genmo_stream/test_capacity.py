@@ -298,8 +298,8 @@ COSTS = Costs(packets=0.3, parse=0.1, decode=0.4, look=12.0, model=0.5, pose=2.5
 def test_capacity_grows_with_the_cores_until_the_one_that_runs_python_is_full() -> None:
     few, more, many = (capacity_of(COSTS, cores) for cores in (2, 4, 1000))
     assert more.cameras in (2 * few.cameras, 2 * few.cameras + 1)
-    assert many.cameras == int(800 / (30 * 0.3 + 15 * 2.5))
-    assert many.keypoint_streams == int(800 / (30 * (0.1 + 2.5)))
+    assert many.cameras == int(700 / (30 * 0.3 + 15 * 2.5))
+    assert many.keypoint_streams == int(700 / (30 * (0.1 + 2.5)))
 
 
 def test_looking_at_half_the_frames_makes_room_for_more_cameras() -> None:
