@@ -24,7 +24,7 @@ from genmo_stream.config import ServerConfig
 from genmo_stream.ice import MediaNetwork
 from genmo_stream.keypoints import MediaPipeStage
 from genmo_stream.page import WEB_ROOT
-from genmo_stream.server import check_media, frame_costs, listen, load_estimator
+from genmo_stream.server import check_media, frame_costs, listen, load_estimator, model_name
 from genmo_stream.turns import usable_cores
 
 STEPS = 15  # timed by the doctor
@@ -93,7 +93,7 @@ def _model(config: ServerConfig) -> str:
     )
     milliseconds = _step_ms(estimator.engine)
     return (
-        f"{estimator.checkpoint.note or 'loaded'}; body {estimator.body.name}; "
+        f"{model_name(config, estimator)}; body {estimator.body.name}; "
         f"{estimator.engine.precision} weights, {milliseconds:.1f} ms a step"
     )
 

@@ -165,6 +165,13 @@ def make_server(config: ServerConfig, streams: Streams) -> Server:
     return Server(settings, streams)
 
 
+def model_name(config: ServerConfig, estimator: Estimator) -> str:
+    """Which weights run, for people."""
+    name = "the default checkpoint" if config.checkpoint is None else str(config.checkpoint)
+    parameters = sum(weight.numel() for weight in estimator.checkpoint.model.parameters())
+    return f"{name} ({parameters / 1e6:.1f} M parameters)"
+
+
 def serve(config: ServerConfig, say: Callable[[str], None]) -> None:
     """Runs the server until it is interrupted.
 
@@ -187,7 +194,7 @@ def serve(config: ServerConfig, say: Callable[[str], None]) -> None:
     say(f"genmo-rt is at {config.url(port)}")
     engine = estimator.engine
     say(f"  device  {device_figures(str(engine.device))}, {engine.precision} weights")
-    say(f"  model   {estimator.checkpoint.note}, 2D {config.keypoints}")
+    say(f"  model   {model_name(config, estimator)}, 2D {config.keypoints}")
     say(f"  body    {estimator.body.name}")
     say(f"  carries {streams.admission}")
     for sink in config.all_sinks():
