@@ -133,6 +133,8 @@ class RestDetector:
         past = self._past
         if len(past) > 1 and past[-1][0] - past[-2][0] > GAP_S:
             past = self._past = deque([past[-1]], maxlen=past.maxlen)
+        if past and past[-1][0] == t:  # a tick that is taken again
+            past.pop()
         past.append((t, here, depth))
         if len(past) == 1:
             return np.zeros(4)

@@ -31,12 +31,14 @@ class PathIntegrator:
         the trapezoid's is 0.4 to 3 mm on a 1 m circle.
 
         Args:
-            t: seconds, later than the sample before.
+            t: seconds, later than the sample before; a sample that is given again is left out.
             velocity: (3,) metres per second.
         Returns:
             (3,) metres; zero for the first sample.
         """
         previous = self._samples[-1] if self._samples else None
+        if previous is not None and t == previous[0]:
+            return np.zeros(3)
         older = None if previous is None else self._third_point(t - previous[0], previous[0])
         self._samples.append((t, velocity))
         if previous is None:

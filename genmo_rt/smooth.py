@@ -16,6 +16,8 @@ from genmo_rt.live_math import axis_angle_to_rotmat, rotmat_to_axis_angle
 
 Array = NDArray[np.float64]
 
+NO_TIME_S = 1e-9  # a step that is taken again, because it failed for others, teaches nothing
+
 
 @dataclass(frozen=True, slots=True)
 class FilterTimes:
@@ -93,7 +95,8 @@ def smooth_together(filters: Sequence[RotationFilter], t: Array, rotmat: Array) 
         missing = rotmat_to_axis_angle(rotmat[going] @ predicted.swapaxes(-1, -2))
         follow, learn = (1 - np.exp(-dt / s) for s in (times.follow, times.learn))
         smoothed[going] = axis_angle_to_rotmat(follow * missing) @ predicted
-        turning[going] = np.exp(-dt / times.forget) * turned + learn / dt * missing
+        learned = learn / np.maximum(dt, NO_TIME_S) * missing
+        turning[going] = np.exp(-dt / times.forget) * turned + learned
     for n, of in enumerate(filters):
         of.t, of.rotmat, of.turning = float(t[n]), smoothed[n], turning[n]
     return smoothed

@@ -42,6 +42,7 @@ class Think:
 
 
 Ask: TypeAlias = Look | Think | Posing
+Answer: TypeAlias = Conditions | Tensor | Pose | Exception
 Work: TypeAlias = Generator[Ask, Any, Result]
 """One person's tick, or several: asks, gets answers, and returns a result."""
 
@@ -56,7 +57,7 @@ def run(work: "Work[Result]") -> Result:
 
 @torch.inference_mode()
 def run_together(groups: Sequence[Sequence["Work[Result]"]]) -> list[list[Result] | Exception]:
-    """Runs everybody's work to its end; what fails in one group's own steps fails there alone.
+    """Runs everybody's work to its end; what fails in one group fails there alone.
 
     Args:
         groups: each stream's persons, one piece of work each; those who share a world move it in
@@ -69,7 +70,7 @@ def run_together(groups: Sequence[Sequence["Work[Result]"]]) -> list[list[Result
     while waiting:
         kind = next(k for k in _STAGES if any(isinstance(w.ask, k) for w in waiting))
         now = [worker for worker in waiting if isinstance(worker.ask, kind)]
-        answers = _STAGES[kind]([worker.ask for worker in now])
+        answers = _answers(_STAGES[kind], [worker.ask for worker in now])
         for worker, answer in zip(now, answers, strict=True):
             worker.go_on(answer)
         waiting = [worker for worker in waiting if worker.ask is not None]
@@ -112,8 +113,11 @@ class _Worker(Generic[Result]):
         self._work = work
         self._crew = crew
 
-    def go_on(self, answer: Conditions | Tensor | Pose | None) -> None:
+    def go_on(self, answer: "Answer | None") -> None:
         if self._crew.failed:
+            return
+        if isinstance(answer, Exception):
+            self._crew.fail(answer)
             return
         try:
             self.ask = self._work.send(answer)
@@ -122,6 +126,18 @@ class _Worker(Generic[Result]):
             self.result.append(done.value)
         except Exception as error:
             self._crew.fail(error)
+
+
+def _answers(
+    stage: Callable[[Sequence[Ask | None]], Sequence[Answer]], asks: Sequence[Ask | None]
+) -> Sequence[Answer]:
+    """What a stage says to all; where it fails, to each alone, to find whom it fails for."""
+    try:
+        return stage(asks)
+    except Exception as error:
+        if len(asks) == 1:
+            return [error]
+    return [answer for ask in asks for answer in _answers(stage, [ask])]
 
 
 def _look(asks: Sequence[Look]) -> list[Conditions]:

@@ -1,5 +1,6 @@
 """The streaming estimator: states, time, determinism; with random weights where they suffice."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -7,16 +8,24 @@ import numpy as np
 import pytest
 import torch
 
+from genmo_rt import together
 from genmo_rt.checkpoint import Checkpoint
 from genmo_rt.clock import Tick
 from genmo_rt.conditions import Conditions
 from genmo_rt.engine.engine import Engine
 from genmo_rt.errors import EngineFull, GenmoError, InputError
-from genmo_rt.estimate import Advanced, Estimator, StreamEstimator, advance_together
+from genmo_rt.estimate import (
+    Advanced,
+    Estimator,
+    StreamEstimator,
+    advance_groups,
+    advance_together,
+)
 from genmo_rt.keypoints import Keypoints
 from genmo_rt.model import Model, ModelConfig
 from genmo_rt.motion import MOTION_WIDTH, Motion, MotionStats, View, encode
 from genmo_rt.pose import Pose
+from genmo_rt.posing import Posing, pose_together
 from genmo_rt.recording import estimate_clip
 from genmo_rt.rotation import quat_xyzw_to_rotmat
 from genmo_rt.smpl import load_body
@@ -131,20 +140,41 @@ def test_persons_advanced_together_are_posed_as_each_alone(estimator: Estimator)
     def evidence(person: int, t: float) -> Keypoints | None:
         return None if person == 3 and 0.4 < t < 0.9 else seen(t + person)
 
-    together: list[list[Advanced]] = []
+    beside: list[list[Advanced]] = []
     crowd = make()
     for tick, t in admitted:
         steps = [(one, tick, evidence(n, t)) for n, one in enumerate(crowd)]
-        together.append(advance_together(steps))
+        beside.append(advance_together(steps))
     for n, alone in enumerate(make()):
-        for (tick, t), beside in zip(admitted, together, strict=True):
+        for (tick, t), advanced in zip(admitted, beside, strict=True):
             posed = alone.advance(tick, evidence(n, t))
-            assert [framed for _, framed in posed] == [framed for _, framed in beside[n]]
-            for (pose, _), (other, _) in zip(posed, beside[n], strict=True):
+            assert [framed for _, framed in posed] == [framed for _, framed in advanced[n]]
+            for (pose, _), (other, _) in zip(posed, advanced[n], strict=True):
                 # A batch rounds otherwise than one person alone.
                 np.testing.assert_allclose(pose.joints, other.joints, atol=1e-4)
                 np.testing.assert_allclose(pose.contacts, other.contacts, atol=1e-4)
                 assert pose.t == other.t
+
+
+def test_what_fails_for_one_stream_costs_the_others_nothing(
+    estimator: Estimator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fine, broken, alone = (estimator.stream(INTRINSICS) for _ in range(3))
+
+    def pose(asked: Sequence[Posing]) -> list[Pose]:
+        poses = pose_together(asked)  # it fails late, when everybody has been posed
+        assert all(of.poser is not broken._poser for of in asked)
+        return poses
+
+    monkeypatch.setitem(together._STAGES, Posing, pose)
+    for tick, t in frames(30, 0.5):
+        first, second = advance_groups([[(fine, tick, seen(t))], [(broken, tick, seen(t))]])
+        assert isinstance(second, AssertionError)
+        expected = alone.advance(tick, seen(t))
+        assert not isinstance(first, Exception)
+        for (pose_beside, _), (pose_alone, _) in zip(first[0], expected, strict=True):
+            # Taken a second time, a tick pulls the body a little more to its landmarks.
+            np.testing.assert_allclose(pose_beside.joints, pose_alone.joints, atol=0.1)
 
 
 def test_missed_ticks_run_masked_before_the_frame(estimator: Estimator) -> None:

@@ -1,6 +1,7 @@
 """Persons who are advanced together are advanced as if each were alone."""
 
 from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 import pytest
@@ -28,6 +29,13 @@ def test_what_fails_in_one_group_ends_that_group_alone() -> None:
     assert ended == [300]
 
 
+def test_a_question_that_can_t_be_answered_fails_its_group_alone() -> None:
+    nobody = cast(Keypoints, "nobody")
+    first, second = run_together([[_asks(nobody), _centre_of(100)], [_centre_of(300)]])
+    assert isinstance(first, AttributeError)
+    assert second == [300]
+
+
 def test_work_that_fails_alone_raises() -> None:
     with pytest.raises(ZeroDivisionError):
         run(_fails())
@@ -48,6 +56,11 @@ def _centre_of(x: int, ended: Callable[[int], None] = lambda _: None) -> Work[fl
 def _fails() -> Work[float]:
     yield Look(None, CAMERA, None)
     return 1 / 0
+
+
+def _asks(keypoints: Keypoints) -> Work[float]:
+    yield Look(keypoints, CAMERA, None)
+    return 0.0
 
 
 def _silent(value: float) -> Work[float]:
