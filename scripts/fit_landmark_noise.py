@@ -27,6 +27,7 @@ from genmo_rt.data.noise_table import (
     HIDDEN_KNOTS,
     SCORE_KNOTS,
     SWAP_GROUPS,
+    View,
 )
 from genmo_rt.data.observe import BOX, facing
 from genmo_rt.data.occlusion import hidden_landmarks
@@ -52,6 +53,7 @@ GROUPS = {
     "ankle": (27, 28),
     "heel, toe": (29, 30, 31, 32),
 }
+BODY = [*range(11, 17), *range(23, 29)]  # shoulders, elbows, wrists, hips, knees, ankles
 GROUP_OF = {i: name for name, members in GROUPS.items() for i in members}
 LAGS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 36, 50)  # ticks
 
@@ -221,6 +223,32 @@ def fit_spread(error: FloatArray, seen: Seen) -> FloatArray:
         known = spread[i] > 0
         spread[i] = np.interp(CONFIDENCE_KNOTS, np.array(CONFIDENCE_KNOTS)[known], spread[i, known])
     return spread
+
+
+def fit_view(error: FloatArray, seen: Seen) -> View:
+    """What the view makes of errors of the same confidence; their mean square stays."""
+    view = View(torch.ones(len(FACING_EDGES) + 1), torch.ones(2))
+    place = np.digitize(np.abs(seen.facing), FACING_EDGES)
+    cut = (seen.beyond > 0).any(-1).astype(int)
+    for _ in range(4):
+        for factors, among in ((view.facing, place), (view.cut, cut)):
+            even = without_view(error, seen, view)
+            units = standardised(even, seen, fit_spread(even, seen))
+            for k in range(len(factors)):
+                at = seen.usable[:, :, BODY] & (among == k)[..., None]
+                if at.any():
+                    factors[k] *= float(np.sqrt((units[:, :, BODY][at] ** 2).mean()))
+    size = 1 / without_view(np.ones_like(error), seen, view)[:, :, BODY][seen.usable[:, :, BODY]]
+    view.facing.div_(float(np.sqrt((size**2).mean())))
+    return view
+
+
+def without_view(error: FloatArray, seen: Seen, view: View) -> FloatArray:
+    """(C, T, 33, 2) errors as large as if all views were alike, boxes."""
+    outside = torch.from_numpy((seen.beyond > 0).mean(-1)).float()
+    factor = view.factor(torch.from_numpy(np.abs(seen.facing)).float(), outside)
+    even: FloatArray = error / factor.double().numpy()[..., None, None]
+    return even
 
 
 def standardised(error: FloatArray, seen: Seen, spread: FloatArray) -> FloatArray:
@@ -481,11 +509,15 @@ def main() -> None:
             f"{spread[0]:.1f}, moved {spread[1]:.1f}"
         )
 
-    spread = fit_spread(error, seen)
-    print(f"\nerror, % of the box per axis, at confidence {CONFIDENCE_KNOTS}")
+    view = fit_view(error, seen)
+    even = without_view(error, seen, view)
+    spread = fit_spread(even, seen)
+    print(f"\nfactors on errors by facing angle: {view.facing.numpy().round(2)};", end=" ")
+    print(f"whole, cut off: {view.cut.numpy().round(2)}")
+    print(f"error, % of the box per axis, at confidence {CONFIDENCE_KNOTS}")
     for name, members in GROUPS.items():
         print(f"  {name:10} {(100 * spread[list(members)].mean(0)).round(1)}")
-    units = standardised(error, seen, spread)
+    units = standardised(even, seen, spread)
     speed = speeds(seen)
     kept, forgotten, travel = fit_memory(units, seen.usable, speed)
     creep = fit_creep(error, seen, kept)
@@ -511,6 +543,7 @@ def main() -> None:
         },
         "confidence_correlation": fit_correlation(scores, seen.usable).tolist(),
         "error_std": spread.tolist(),
+        "view": {"facing": view.facing.tolist(), "cut": view.cut.tolist()},
         "error_memory": {"kept": kept, "creep": creep, "travel": travel},
         "renewals": renewals,
         "error_correlation": fit_correlation(units, seen.usable).tolist(),

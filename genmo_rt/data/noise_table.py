@@ -19,6 +19,8 @@ SCORE_KNOTS = (-2.5, -1.875, -1.25, -0.625, 0.0, 0.625, 1.25, 1.875, 2.5)
 CONFIDENCE_KNOTS = (0.05, 0.3, 0.6, 0.85, 0.96, 1.0)
 # Of the facing angle (0 towards the camera, 180 away from it), degrees.
 FACING_EDGES = (45.0, 75.0, 105.0, 135.0)
+FACING_KNOTS = (22.5, 60.0, 90.0, 120.0, 157.5)  # the middles of what is between them
+CUT = 0.1  # who has this share of the landmarks outside the picture is cut off altogether
 # Landmarks whose left and right are exchanged together.
 LIMBS = (  # landmarks whose errors are large together and renewed together
     tuple(range(0, 11)),
@@ -59,6 +61,30 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
+class View:
+    """How much larger errors of the same confidence are in one view than in another.
+
+    Attributes:
+        facing: (F,) factors at FACING_KNOTS.
+        cut: (2,) factors for who is whole in the picture, and who is cut off.
+    """
+
+    facing: Tensor
+    cut: Tensor
+
+    def factor(self, facing: Tensor, outside: Tensor) -> Tensor:
+        """(...) factor on all of a person's errors.
+
+        Args:
+            facing: (...) 0..180 degrees, 0 towards the camera.
+            outside: (...) share of the landmarks that are outside the picture.
+        """
+        k, share = _between(facing, FACING_KNOTS)
+        turned = torch.lerp(self.facing[k], self.facing[k + 1], share)
+        return turned * torch.lerp(self.cut[0], self.cut[1], (outside / CUT).clamp_max(1))
+
+
+@dataclass(frozen=True, slots=True)
 class NoiseTable:
     """What was measured; errors are in boxes (observe.BOX), per axis of the picture.
 
@@ -67,6 +93,7 @@ class NoiseTable:
         confidence_memory: of that score.
         confidence_mix: (33, 33) @ independent scores gives correlated ones.
         error_std: (33, K) standard deviation of the error at CONFIDENCE_KNOTS.
+        view: factors on it.
         error_memory: of the error.
         renewals: per second and limb, how often error and score are drawn anew.
         error_mix: (33, 33) @ independent errors gives correlated ones.
@@ -83,6 +110,7 @@ class NoiseTable:
     confidence_memory: Memory
     confidence_mix: Tensor
     error_std: Tensor
+    view: View
     error_memory: Memory
     renewals: float
     error_mix: Tensor
@@ -123,6 +151,7 @@ def load_table(path: Path = FILE) -> NoiseTable:
         confidence_memory=Memory(**values["confidence_memory"]),
         confidence_mix=torch.linalg.cholesky(torch.tensor(values["confidence_correlation"])),
         error_std=torch.tensor(values["error_std"]),
+        view=View(**{name: torch.tensor(factors) for name, factors in values["view"].items()}),
         error_memory=Memory(**values["error_memory"]),
         error_mix=torch.linalg.cholesky(torch.tensor(values["error_correlation"])),
         swap_rates=torch.tensor(values["swap_rates"]),

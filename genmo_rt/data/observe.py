@@ -2,7 +2,7 @@
 
 MediaPipe's `full` model, as the stream runs it, was shown the built-in body in known motion
 (docs/observation.md). A landmark's confidence is drawn by how hidden it is, and its error by its
-confidence; landmarks err together as they were seen to, and for as long.
+confidence and the view; landmarks err together as they were seen to, and for as long.
 Errors are in boxes: BOX metres at the pelvis' depth.
 """
 
@@ -103,11 +103,14 @@ def observe(
     box = BOX * focal[:, None] / joints_cam[:, :, 0, 2].clamp_min(0.5)  # (B, L) pixels
     hidden = hidden_landmarks(landmarks_cam, joints_cam)  # (B, L, 33) 0..1
     beyond = _beyond(landmarks_px, image_size) / box[..., None]  # (B, L, 33) in boxes
+    inside = (beyond <= 0).float().mean(-1)
 
     errors, scores, passing = _unit_noise(landmarks_px / box[..., None, None], table, random)
     confidence = table.confidence_at(hidden, scores)
     worse = table.tail * torch.randn(batch, 1, len(LIMBS), generator=random)[..., LIMB_OF]
     spread = table.spread_at(confidence) * torch.exp(worse - table.tail**2)  # mean square 1
+    away = facing(joints_cam).abs().rad2deg()
+    spread = spread * table.view.factor(away, 1 - inside)[..., None]
     error = spread[..., None] * errors
     # Outside the picture the stage guesses: the further, the worse.
     error += (table.outside_error * beyond.clamp_max(1))[..., None] * passing
@@ -119,7 +122,6 @@ def observe(
     pixels = pixels + error * (factor * box)[..., None, None]
     pixels, confidence = _swapped(pixels, confidence, joints_cam, table, config.swap, random)
 
-    inside = (beyond <= 0).float().mean(-1)
     present = (inside > 0.2) & (landmarks_cam[..., 2].amin(-1) > 0.2)
     lost = _event(torch.full((batch, length), config.loss * table.loss_rate), table.loss_s, random)
     present &= ~lost & ~_gaps(batch, length, config, random)

@@ -14,7 +14,7 @@ import torch
 from genmo_rt.bodies.landmarks import seen_offsets
 from genmo_rt.data.cameras import CameraConfig
 from genmo_rt.data.loader import LoaderConfig, batches
-from genmo_rt.data.noise_table import CONFIDENCE_KNOTS, load_table
+from genmo_rt.data.noise_table import CONFIDENCE_KNOTS, FACING_KNOTS, load_table
 from genmo_rt.data.observe import CLEAN
 from tests.genmo_rt.data.tiny_clips import BODY
 from tests.genmo_rt.data.tiny_dataset import tiny_dataset
@@ -96,6 +96,30 @@ def test_the_fit_finds_the_spread_and_the_memory_that_were_drawn(fit: ModuleType
     spread = fit.fit_spread(units * scale[..., None], seen)
     np.testing.assert_allclose(spread, true, rtol=0.5)
     assert (spread / true).mean() == pytest.approx(1, abs=0.08)
+
+
+def test_the_fit_finds_what_the_view_makes_of_errors(fit: ModuleType) -> None:
+    random = np.random.default_rng(0)
+    clips, ticks = 40, 30
+    facing = np.repeat(np.resize(FACING_KNOTS, (clips, 1)), ticks, 1)
+    cut = np.arange(clips) % 2
+    beyond = np.zeros((clips, ticks, 33))
+    beyond[cut == 1, :, 29:] = 0.1  # four of 33 landmarks
+    true = np.array([0.7, 0.9, 1.2, 1.3, 1.0])
+    size = np.resize(true, clips) * np.where(cut == 1, 1.5, 1.0)
+    error = 0.02 * size[:, None, None, None] * random.standard_normal((clips, ticks, 33, 2))
+    seen = replace(
+        _nothing_seen(fit),
+        confidence=np.full((clips, ticks, 33), 0.96),
+        usable=np.ones((clips, ticks, 33), bool),
+        beyond=beyond,
+        facing=-facing,  # to the other side
+    )
+    view = fit.fit_view(error, seen)
+    np.testing.assert_allclose(view.facing / view.facing[0], true / true[0], rtol=0.04)
+    assert (view.cut[1] / view.cut[0]).item() == pytest.approx(1.5, rel=0.03)
+    even = fit.without_view(error, seen, view)
+    assert even.std() == pytest.approx(error.std(), rel=0.02)
 
 
 def test_a_whole_clip_of_swapped_legs_is_one_swap(fit: ModuleType) -> None:

@@ -74,6 +74,10 @@ def _errors(table: NoiseTable, batch: int = 96) -> Tensor:
     return (seen.pixels - pixels) / (BOX * FOCAL / 4.0)
 
 
+def _view_factor(facing: float, outside: float) -> float:
+    return TABLE.view.factor(torch.tensor(facing), torch.tensor(outside)).item()
+
+
 def test_without_noise_the_truth_is_seen() -> None:
     seen, pixels = _observe(CLEAN)
     torch.testing.assert_close(seen.pixels, pixels)
@@ -99,10 +103,25 @@ def test_the_table_is_a_table_of_noise() -> None:
 def test_errors_are_as_large_as_measured_at_their_confidence(confidence: float) -> None:
     error = _errors(_sure(confidence), batch=256)
     knot = CONFIDENCE_KNOTS.index(confidence)
-    expected = TABLE.error_std[:, knot]
+    expected = TABLE.error_std[:, knot] * _view_factor(facing=0, outside=0)
     torch.testing.assert_close(error.square().mean((0, 1, 3)).sqrt(), expected, rtol=0.3, atol=0)
     ratio = (error.square().mean((0, 1, 3)) / expected.square()).mean().item()
     assert ratio == pytest.approx(1, abs=0.1)
+
+
+def test_errors_are_larger_from_the_side_and_of_who_is_cut_off() -> None:
+    def error(yaw: float = 180.0, depth: float = 4.0) -> Tensor:
+        seen, pixels = _observe(AS_MEASURED, table=_sure(0.96), yaw=yaw, depth=depth)
+        return (seen.pixels - pixels)[:, :, L["left_hip"]] / (BOX * FOCAL / depth)
+
+    whole = error()
+    _, joints, _ = _person(yaw=90.0)
+    side = _view_factor(float(facing(joints)[0, 0].abs().rad2deg()), 0) / _view_factor(0, 0)
+    cut = _view_factor(0, 1) / _view_factor(0, 0)
+    assert side > 1.2
+    assert cut > 1.2
+    torch.testing.assert_close(error(yaw=90.0), whole * side, atol=1e-5, rtol=1e-3)
+    torch.testing.assert_close(error(depth=1.6), whole * cut, atol=1e-5, rtol=1e-3)
 
 
 @pytest.mark.parametrize("speed", [0.0, 0.5])  # boxes per second
@@ -157,7 +176,7 @@ def test_confidence_scores_are_normal_numbers() -> None:
     as_is = replace(
         TABLE, confidence=torch.tensor(SCORE_KNOTS).expand_as(TABLE.confidence).contiguous()
     )
-    seen, _ = _observe(CLEAN, table=as_is, batch=128)
+    seen, _ = _observe(CLEAN, table=as_is, batch=640)
     assert seen.confidence.mean().item() == pytest.approx(0, abs=0.05)
     assert seen.confidence.std().item() == pytest.approx(1, abs=0.05)
 
