@@ -5,7 +5,8 @@ doubtful one: ids are never swapped silently. Time is passed in: nothing here kn
 
 - warmup: the first WARMUP_S seconds of a person who came in.
 - tracked: seen.
-- occluded: seen but mostly hidden, or not seen for up to BRIDGE_S (the estimator goes on alone).
+- occluded: seen but mostly hidden, or not seen for up to BRIDGE_S (the estimator goes on alone);
+  but who was there for one frame only was hardly anybody, and leaves no ghost.
 - lost: not seen for longer. Whoever comes in within RESUME_S of the last sight and can only be
   them gets the id back.
 
@@ -46,8 +47,9 @@ GIVE_UP_S = 0.6  # ... and after so long without an answer they get new ids
 TELLING = 0.12  # difference of clothes' distances that tells two people apart
 OTHER_CLOTHES = 0.55  # at this distance nobody who was away is taken for the same person ...
 SAME_CLOTHES = 0.4  # ... and at this one nobody who comes back where they weren't expected
-JUST_NOW_S = 0.15  # whoever was seen so lately counts as seen
-LONG_GAP_S = 0.5  # who wasn't seen for longer than that must be recognised, not followed
+JUST_NOW_S = 0.15  # whoever was missed in frames for no longer than that counts as seen
+LONG_GAP_S = 0.5  # who was missed in frames for longer must be recognised, not followed ...
+NO_FRAME_S = BRIDGE_S  # ... and who was in the last frame, when no other came for so long
 
 
 class PersonState(IntEnum):
@@ -87,6 +89,7 @@ class PersonTracker:
         self._ids_given = 0
         self._moved: set[int] = set()  # in the newest frame
         self._forms: list[Form] = []  # of the newest frame
+        self._before = 0.0  # time of the frame before
 
     def update(self, people: Sequence[SeenPerson], t: float) -> tuple[Observation, ...]:
         """Takes who was seen in the next frame.
@@ -106,11 +109,12 @@ class PersonTracker:
             alone = not any(form.near(other) for other in forms if other is not form)
             track.follow(form, t, alone=alone)
         for track in self._tracks:
-            track.present = track.present and t - track.seen_at <= BRIDGE_S
+            track.present = track.present and t - track.seen_at <= _bridge_s(track)
         known = {id(form) for _, form in assigned}
         self._welcome([form for form in forms if id(form) not in known], t)
         self._moved = set()
         self._tell_apart(t)
+        self._before = t
         present = sorted((x for x in self._tracks if x.present), key=lambda x: x.person)
         return tuple(_observation(x, t, moved=x.person in self._moved) for x in present)
 
@@ -133,7 +137,7 @@ class PersonTracker:
     def _cost(self, track: Track, form: Form, t: float) -> float:
         """What speaks against it; IMPOSSIBLE when they can't be the same."""
         cost = track.cost(form, t)
-        expected, away = track.place_cost(form, t) <= 1.0, t - track.seen_at > LONG_GAP_S
+        expected, away = track.place_cost(form, t) <= 1.0, self._was_away(track, t)
         limit = SAME_CLOTHES if away and not expected else OTHER_CLOTHES
         other_clothes = track.clothes_distance(form) > limit
         if track.could_be(form, t):
@@ -153,7 +157,7 @@ class PersonTracker:
         """
         track, form, taken = self._tracks[i], self._forms[j], dict(pairs)
         clothes = track.clothes_distance(form)
-        comes_back = t - track.seen_at > LONG_GAP_S
+        comes_back = self._was_away(track, t)
         elsewhere = comes_back and track.place_cost(form, t) > 1.0
         doubtful = False
         for k, other in enumerate(self._tracks):
@@ -162,7 +166,7 @@ class PersonTracker:
             if costs[k, j] >= IMPOSSIBLE:
                 unseen = elsewhere and k not in taken
                 is_rival = unseen and other.clothes_distance(form) < clothes + TELLING
-            elif not comes_back and t - other.seen_at > JUST_NOW_S:
+            elif not comes_back and self._missed_s(other) > JUST_NOW_S:
                 is_rival = other.clothes_distance(form) + TELLING < clothes
             else:
                 now = costs[i, j] + (costs[k, taken[k]] if k in taken else 0.0)
@@ -174,10 +178,17 @@ class PersonTracker:
             doubtful |= is_rival
         return doubtful and comes_back
 
+    def _missed_s(self, track: Track) -> float:
+        """How long frames had come without them before this one, however rarely frames come."""
+        return max(0.0, self._before - track.seen_at)
+
+    def _was_away(self, track: Track, t: float) -> bool:
+        return self._missed_s(track) > LONG_GAP_S or t - track.seen_at > NO_FRAME_S
+
     def _welcome(self, forms: list[Form], t: float) -> None:
         """New people, as far as there is room; who is out of sight makes room for who is seen."""
         room = self._limit - sum(track.present for track in self._tracks)
-        hidden = [x for x in self._tracks if x.present and t - x.seen_at > JUST_NOW_S]
+        hidden = [x for x in self._tracks if x.present and self._missed_s(x) > JUST_NOW_S]
         for track in sorted(hidden, key=lambda x: x.seen_at)[: max(len(forms) - room, 0)]:
             track.present = False
             room += 1
@@ -232,6 +243,11 @@ class PersonTracker:
         self._settle(one)
         self._settle(other)
         self._moved |= {one.person, other.person}
+
+
+def _bridge_s(track: Track) -> float:
+    """How long somebody is taken to be there without being seen: after one sight not at all."""
+    return BRIDGE_S if track.seen_at > track.since else 0.0
 
 
 def _observation(track: Track, t: float, *, moved: bool) -> Observation:

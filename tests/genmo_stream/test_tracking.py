@@ -1,5 +1,7 @@
 """Ids and states of the people in the picture, on passed-in time."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -165,8 +167,19 @@ def test_last_person_found_again_in_their_place_gets_their_id_back() -> None:
     watched.a_second_of(person())
     watched.see(1 + DT, person(x=600))
     back = watched.see(1 + 2 * DT, person())
+    assert list(back) == [1]
     assert back[1].keypoints is not None
-    assert back[2].keypoints is None
+
+
+@pytest.mark.parametrize("fps", [4, 30])
+def test_wrong_landmarks_of_one_frame_leave_no_ghost(fps: int) -> None:
+    watched = Watched()
+    for i in range(fps + 1):
+        watched.see(i / fps, wearing(person(), *RED))
+    wrong = watched.see(1 + 1 / fps, wearing(person(x=600), *BLUE))
+    assert [o.person for o in wrong.values() if o.keypoints] == [2]
+    for i in range(2, fps):
+        assert list(watched.see(1 + i / fps, wearing(person(), *RED))) == [1]
 
 
 @pytest.mark.parametrize("fps", [10, 30, 60])
@@ -277,6 +290,27 @@ def test_of_two_who_left_one_who_could_be_either_is_new() -> None:
     watched.a_second_of(person(x=200), person(x=450))
     watched.see(3.0)
     assert list(watched.see(5.0, person(x=325))) == [3]
+
+
+@pytest.mark.parametrize(
+    "gaps_s", [(1 / 30,), (0.25,), (0.6,), (0.9,), (0.07, 0.6, 0.25, 0.8)], ids=str
+)
+def test_who_is_in_every_frame_keeps_the_id_however_rarely_frames_come(
+    gaps_s: tuple[float, ...],
+) -> None:
+    watched = Watched()
+    gaps = itertools.cycle(gaps_s)
+    t = 0.0
+    while t < 4:
+        watched.see(t, *(wearing(person(x=x), *RED) for x in (120, 330, 540)))
+        t += next(gaps)
+    while t < 4 + RESUME_S:  # the one in the middle is gone, who wore the same
+        x = 10 * np.sin(3 * t)
+        left, right = (wearing(person(x=x), *RED) for x in (120 + x, 540 - x))
+        seen = watched.see(t, left, right)
+        there = {o.person: o.keypoints for o in seen.values() if o.keypoints}
+        assert there == {1: left.keypoints, 3: right.keypoints}
+        t += next(gaps)
 
 
 def test_who_left_doesn_t_take_the_place_of_who_is_followed() -> None:
