@@ -192,18 +192,22 @@ def test_after_lost_packets_a_keyframe_is_asked_for_and_frames_go_on() -> None:
             await connect(url, camera)
             before = len(await host.frames(10))
             source = host.published[0].source
-            transport = camera.connection.getSenders()[0].transport
-            send, lost = transport._send_rtp, 0
+            sender = camera.connection.getSenders()[0]
+            send, lost = sender.transport._send_rtp, 0
 
             async def lossy(data: bytes) -> None:
                 nonlocal lost
                 is_media = not 192 <= data[1] <= 223  # RFC 5761, section 4
                 if is_media and lost < 15:
-                    lost += 1  # also what is sent again
+                    lost += 1
                 else:
                     await send(data)
 
-            replace_part(transport, "_send_rtp", lossy)
+            async def never(sequence_number: int) -> None:
+                """What is lost is asked for again in vain."""
+
+            replace_part(sender, "_retransmit", never)
+            replace_part(sender.transport, "_send_rtp", lossy)
             await until(lambda: source.keyframes_asked >= 1)
             await host.frames(before + 30)
             assert lost == 15
