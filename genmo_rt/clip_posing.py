@@ -17,7 +17,7 @@ from genmo_rt.contacts import hold_clip
 from genmo_rt.motion import Motion
 from genmo_rt.pose import Pose
 from genmo_rt.poser import FADE_S
-from genmo_rt.posing import confidence_of, local_rotations
+from genmo_rt.posing import confidences, local_rotations
 from genmo_rt.refine import Figure, RefineNoise, Refiner
 from genmo_rt.rests import POINTS, RestDetector
 from genmo_rt.rollout import settle_path
@@ -152,6 +152,7 @@ def _in_world(settled: Settled, world: SettledWorld, person: Person) -> list[Pos
     quat_xyzw = _quaternions(np.concatenate((root, local[:, 1:]), axis=1))
     joints = world.points(settled.joints).astype(np.float32)
     pelvis = joints[:, 0].astype(np.float64)
+    confidence = confidences(stretch.keypoints)
     still = len(pelvis) < 2
     velocity = np.zeros_like(pelvis) if still else np.gradient(pelvis, stretch.t, axis=0)
     return [
@@ -162,7 +163,7 @@ def _in_world(settled: Settled, world: SettledWorld, person: Person) -> list[Pos
             velocity=velocity[i].astype(np.float32),
             joints=joints[i],
             contacts=settled.contacts[i].astype(np.float32),
-            confidence=confidence_of(stretch.keypoints[i]),
+            confidence=confidence[i],
             shape=person.shape.astype(np.float32),
             joints_cam=settled.joints[i].astype(np.float32),
             root_quat_xyzw_cam=quat_xyzw[i, 0],

@@ -8,6 +8,7 @@ moves, so nothing pops. What both feet say together is the root's error, not the
 follows.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,13 +64,20 @@ _LEGS = np.stack((_HIPS, _KNEES, _ANKLES))
 
 
 class FootHold:
-    """Holds one person's resting feet before a steady camera."""
+    """Holds one person's resting feet before a steady camera.
+
+    Attributes:
+        rule: how firmly.
+        t: seconds, of the last step; None before the first.
+        seen: (4, 3) where the points of rests.POINTS were then, in the camera, metres.
+        shift: (4, 3) from there to where they are held.
+    """
 
     def __init__(self, rule: HoldRule | None = None) -> None:
-        self._rule = rule or HoldRule()
-        self._t: float | None = None
-        self._seen = np.zeros((4, 3))
-        self._shift = np.zeros((4, 3))  # from where heels and toes are seen to where they are held
+        self.rule = rule or HoldRule()
+        self.t: float | None = None
+        self.seen = np.zeros((4, 3))
+        self.shift = np.zeros((4, 3))
 
     def shifts(self, t: float, seen: Array, rests: Array) -> Array:
         """How far heels and toes are held from where they are seen; `placed` puts them there.
@@ -81,13 +89,7 @@ class FootHold:
         Returns:
             (4, 3) metres.
         """
-        rule = self._rule
-        if self._t is not None:
-            rate = rule.fade ** (rests - 1) * rule.settle**-rests  # between the two, by logarithm
-            shift = self._shift - rests[:, None] * (seen - self._seen)
-            self._shift = _limited(shift * np.exp((self._t - t) * rate)[:, None], seen, rule)
-        self._t, self._seen = t, seen
-        return self._shift
+        return np.asarray(hold_together([self], np.array([t]), seen[None], rests[None])[0])
 
     def root_error(self, dt: float, root: Array, rests: Array) -> Array:
         """How far the root is to go along its ray now, so that legs needn't make up for it.
@@ -99,22 +101,63 @@ class FootHold:
         Returns:
             (3,) metres; what is held counts on the root to go there before the next step.
         """
-        weight = rests * rests
-        sure = min(1.0, float(weight.sum()) / 2)  # one foot that rests tells it all
-        mean = weight @ self._shift / max(float(weight.sum()), 1e-6)
-        ray = root / max(float(np.linalg.norm(root)), 1e-6)
-        moved: Array = (1 - np.exp(-dt * sure / self._rule.root)) * float(mean @ ray) * ray
-        self._shift = self._shift - moved
-        self._seen = self._seen + moved
-        return moved
+        return np.asarray(root_errors([self], np.array([dt]), root[None], rests[None])[0])
 
     def turn(self, rotmat: Array) -> None:
         """Goes on in another camera at the same place: rotmat (3, 3), old to new."""
-        self._seen, self._shift = self._seen @ rotmat.T, self._shift @ rotmat.T
+        self.seen, self.shift = self.seen @ rotmat.T, self.shift @ rotmat.T
 
     def carry(self, moved: Array) -> None:
         """What rests is seen `moved` (3,) metres from where it was: the camera went on."""
-        self._seen = self._seen + moved
+        self.seen = self.seen + moved
+
+
+def hold_together(holds: Sequence[FootHold], t: Array, seen: Array, rests: Array) -> Array:
+    """FootHold.shifts of several persons at once.
+
+    Args:
+        holds: P distinct ones, of one HoldRule.
+        t: (P,) seconds, each later than the step before.
+        seen: (P, 4, 3).
+        rests: (P, 4).
+    Returns:
+        (P, 4, 3).
+    """
+    rule, share = holds[0].rule, rests[..., None]
+    before = np.array([now if of.t is None else of.t for of, now in zip(holds, t, strict=True)])
+    there = np.stack(
+        [now if of.t is None else of.seen for of, now in zip(holds, seen, strict=True)]
+    )
+    shift = np.stack([of.shift for of in holds]) - share * (seen - there)
+    rate = rule.fade ** (share - 1) * rule.settle**-share  # between the two, by logarithm
+    shift = _limited(shift * np.exp((before - t)[:, None, None] * rate), seen, rule)
+    for n, (of, now) in enumerate(zip(holds, t.tolist(), strict=True)):
+        of.t, of.seen, of.shift = now, seen[n], shift[n]
+    return shift
+
+
+def root_errors(holds: Sequence[FootHold], dt: Array, root: Array, rests: Array) -> Array:
+    """FootHold.root_error of several persons at once.
+
+    Args:
+        holds: P distinct ones, of one HoldRule.
+        dt: (P,) seconds since the step before.
+        root: (P, 3) in their cameras.
+        rests: (P, 4).
+    Returns:
+        (P, 3).
+    """
+    rule, weight = holds[0].rule, rests * rests
+    total = weight.sum(-1, keepdims=True)
+    sure = np.minimum(1.0, total / 2)  # one foot that rests tells it all
+    shift = np.stack([of.shift for of in holds])
+    mean = (weight[..., None] * shift).sum(1) / np.maximum(total, 1e-6)
+    ray = root / np.maximum(_length(root), 1e-6)
+    back = 1 - np.exp(-dt[:, None] * sure / rule.root)
+    moved = back * (mean * ray).sum(-1, keepdims=True) * ray
+    for of, own in zip(holds, moved, strict=True):
+        of.shift, of.seen = of.shift - own, of.seen + own
+    return np.asarray(moved)
 
 
 def hold_clip(
@@ -223,16 +266,16 @@ def _bend(
 
 
 def _limited(shift: Array, seen: Array, rule: HoldRule) -> Array:
-    """(4, 3) shifts cut to what the rule allows along and across their viewing rays, and apart."""
+    """(P, 4, 3) shifts cut to what the rule allows along and across their rays, and apart."""
     ray = seen / np.maximum(_length(seen), 1e-6)
     along = (shift * ray).sum(-1, keepdims=True)
     across = shift - along * ray
     across *= np.minimum(1.0, rule.across / np.maximum(_length(across), 1e-9))
-    feet = (np.clip(along, -rule.along, rule.along) * ray + across).reshape(2, 2, 3)
-    half = (feet[:, :1] - feet[:, 1:]) / 2
-    middle = feet.mean(1, keepdims=True)
+    feet = (np.clip(along, -rule.along, rule.along) * ray + across).reshape(-1, 2, 2, 3)
+    half = (feet[:, :, :1] - feet[:, :, 1:]) / 2
+    middle = feet.mean(2, keepdims=True)
     half *= np.minimum(1.0, rule.apart / 2 / np.maximum(_length(half), 1e-9))
-    return np.asarray(np.concatenate((middle + half, middle - half), axis=1).reshape(4, 3))
+    return np.asarray(np.concatenate((middle + half, middle - half), axis=2).reshape(-1, 4, 3))
 
 
 def _length(vector: Array) -> Array:

@@ -3,6 +3,7 @@
 landmarks → conditions → model → motion vector → decoded → posed in the world (posing) → Pose
 """
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -114,7 +115,7 @@ class _Observed:
         t: capture time, seconds.
         framed: whether there was a frame.
         keypoints: what was seen, as the steady camera sees it (world.py).
-        view: of that camera's picture.
+        view: of that camera's picture, (1, 1).
         anchor: which steady camera.
         R_now2steady: (3, 3) from the real camera to it; None where they are one.
     """
@@ -254,9 +255,8 @@ class StreamEstimator:
                     self._restart(cut=True)
                 self._t_view = t
             self._view = conditions.view
-            view = _squeezed(conditions.view)
             seen = keypoints if present else None
-            observed = _Observed(t, framed, seen, view, self.world.anchor, turned)
+            observed = _Observed(t, framed, seen, conditions.view, self.world.anchor, turned)
             waiting.append((observed, conditions))
         return poses + (yield from self._estimate(waiting))
 
@@ -267,9 +267,8 @@ class StreamEstimator:
         new = [conditions for _, conditions in ticks]
         joined = new[0] if len(new) == 1 else concatenate(new)
         out: torch.Tensor = yield Think(self._estimator.engine, self._slot, joined)
-        vectors = self._estimator.stats.denormalise(out)
         poses: Advanced = []
-        for (newest, _), vector in zip(ticks, vectors, strict=True):
+        for (newest, _), vector in zip(ticks, out, strict=True):
             self._pending.append(newest)
             if len(self._pending) <= self._delay:
                 continue
@@ -284,6 +283,7 @@ class StreamEstimator:
                 observed.keypoints,
                 observed.anchor,
                 vector,
+                self._estimator.stats,
                 observed.view,
                 self._ahead(),
             )
@@ -328,7 +328,8 @@ class StreamEstimator:
         if self._view is None or self._seen_from is not self.world.anchor:
             self._seen_from = self.world.anchor
             return False
-        moved = float((view.centre - self._view.centre).norm() / view.scale)
+        (x, y), (x_before, y_before) = (of.centre[0, 0].tolist() for of in (view, self._view))
+        moved = math.hypot(x - x_before, y - y_before) / float(view.scale)
         return moved > CUT_SCALES + FASTEST_SCALES_PER_S * (t - self._t_view)
 
 
@@ -363,11 +364,6 @@ def advance_groups(groups: Sequence[Sequence[Step]]) -> list[list[Advanced] | Ex
     return run_together(
         [[person.advancing(tick, keypoints) for person, tick, keypoints in of] for of in groups]
     )
-
-
-def _squeezed(view: View) -> View:
-    """A view of (1, 1) frames as one of (1,)."""
-    return View(view.centre[:, 0], view.scale[:, 0], view.intrinsics[:, 0])
 
 
 def _in_real_camera(pose: Pose, R_now2steady: Array) -> Pose:

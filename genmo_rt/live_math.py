@@ -70,6 +70,8 @@ def turn(axis_angle: Array) -> Array:
 
 def rotmat_to_quat_xyzw(rotmat: Array) -> Array:
     """(..., 3, 3) to (..., 4) unit quaternions with w >= 0 (Shepperd 1978; see rotation.py)."""
+    if rotmat.ndim == 2:
+        return _quat_xyzw(rotmat)
     m = rotmat.reshape(-1, 9).T
     table = np.empty((4, 4, m.shape[1]))
     table[0, 0] = 1 + m[0] - m[4] - m[8]
@@ -87,6 +89,21 @@ def rotmat_to_quat_xyzw(rotmat: Array) -> Array:
     row /= np.sqrt((row * row).sum(-1, keepdims=True))
     row[row[:, 3] < 0] *= -1
     return row.reshape(*rotmat.shape[:-2], 4)
+
+
+def _quat_xyzw(rotmat: Array) -> Array:
+    """rotmat_to_quat_xyzw of one rotation, (3, 3) to (4,), without arrays on the way."""
+    (a, b, c), (d, e, f), (g, h, i) = rotmat.tolist()
+    squares = (1 + a - e - i, 1 - a + e - i, 1 - a - e + i, 1 + a + e + i)
+    largest = squares.index(max(squares))
+    x, y, z, w = (
+        (squares[0], b + d, c + g, h - f),
+        (b + d, squares[1], f + h, c - g),
+        (c + g, f + h, squares[2], d - b),
+        (h - f, c - g, d - b, squares[3]),
+    )[largest]
+    length = math.sqrt(x * x + y * y + z * z + w * w) * (-1 if w < 0 else 1)
+    return np.array((x / length, y / length, z / length, w / length))
 
 
 def quat_xyzw_to_rotmat(quat_xyzw: Array) -> Array:

@@ -17,15 +17,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from genmo_rt import motion
-from genmo_rt.contacts import placed
-from genmo_rt.keypoints import Keypoints
+from genmo_rt.contacts import hold_together, placed, root_errors
+from genmo_rt.keypoints import NUM_LANDMARKS, Keypoints
 from genmo_rt.live_math import forward_kinematics, rotmat_to_quat_xyzw
 from genmo_rt.lookahead import Timed
-from genmo_rt.motion import View
+from genmo_rt.motion import MotionStats, View
 from genmo_rt.pose import Pose
 from genmo_rt.poser import Poser
 from genmo_rt.refine import Figure, landmark_weights, refine_together
-from genmo_rt.rests import POINTS
+from genmo_rt.rests import POINTS, rest_together
 from genmo_rt.skeleton import PARENTS
 from genmo_rt.smooth import smooth_together
 
@@ -41,8 +41,9 @@ class Posing:
         t: capture time, seconds; later than that of the tick before.
         keypoints: the landmarks, in a picture of the intrinsics' size; None: nobody was seen.
         anchor: the steady camera that they were seen in (World.anchor).
-        vector: (181,) what the model says, denormalised.
-        view: of the picture, (1,).
+        vector: (181,) what the model says, normalised.
+        stats: what it is normalised by, the same for all who are posed together.
+        view: of the picture, (1, 1).
         ahead: landmarks of the ticks after, as far as they are known, in the same camera.
     """
 
@@ -51,6 +52,7 @@ class Posing:
     keypoints: Keypoints | None
     anchor: Array
     vector: Tensor
+    stats: MotionStats
     view: View
     ahead: Sequence[Timed]
 
@@ -77,17 +79,15 @@ def pose_together(asked: Sequence[Posing]) -> list[Pose]:
         ]
     )
     figures = skeletons.pose(local, roots)
-    passings, held, soles = [], [], figures.landmarks(POINTS)
+    passings = []
     for n, of in enumerate(asked):
         of.poser.world.see_from(of.anchor)
         passings.append(of.poser.passing(of.t, figures.of(n), skeletons.shape[n]))
-        held.append(
-            of.poser.hold_feet(of.t, roots[n], soles[n], said.contacts[n], seen[n], of.ahead)
-        )
-    shifts, rests = (np.stack(of) for of in zip(*held, strict=True))
+    soles = figures.landmarks(POINTS)
+    shifts, rests = _hold_feet(asked, roots, soles, said.contacts, seen)
     local = local_rotations(placed(figures, soles, shifts, rests))
     figures = skeletons.pose(local, roots)
-    quat_xyzw = rotmat_to_quat_xyzw(local)
+    quat_xyzw, confidence = rotmat_to_quat_xyzw(local), confidences(seen)
     poses = []
     for n, of in enumerate(asked):
         of.poser.world.see_from(of.anchor)
@@ -95,8 +95,7 @@ def pose_together(asked: Sequence[Posing]) -> list[Pose]:
         if seen[n] is not None:
             up_cam, shape = said.up_cam[n], skeletons.shape[n]
             of.poser.observe_world(of.t, figure, shape, up_cam, contacts, passings[n])
-        confidence = confidence_of(seen[n])
-        poses.append(of.poser.publish(of.t, figure, quat_xyzw[n], contacts, confidence))
+        poses.append(of.poser.publish(of.t, figure, quat_xyzw[n], contacts, confidence[n]))
     return poses
 
 
@@ -122,8 +121,9 @@ class _Said:
 
 
 def _say(asked: Sequence[Posing]) -> _Said:
-    view = View(*(torch.cat([getattr(of.view, f.name) for of in asked]) for f in fields(View)))
-    decoded = motion.decode(torch.stack([of.vector for of in asked]), view)
+    vectors = asked[0].stats.denormalise(torch.stack([of.vector for of in asked]))
+    views = [torch.cat([getattr(of.view, f.name) for of in asked])[:, 0] for f in fields(View)]
+    decoded = motion.decode(vectors, View(*views))
     rotmat_cam = _array(decoded.rotmat_cam)
     return _Said(
         rotmat_cam=rotmat_cam,
@@ -203,19 +203,62 @@ def _steadied(
     return smooth_together([of.poser.smooth for of in asked], t, np.stack(eased))
 
 
+def _hold_feet(
+    asked: Sequence[Posing],
+    roots: Array,
+    soles: Array,
+    contacts: Array,
+    keypoints: Sequence[Keypoints | None],
+) -> tuple[Array, Array]:
+    """Keeps resting feet where they are; contacts.placed puts them there.
+
+    Args:
+        asked: P persons.
+        roots: (P, 3) of the pelvis in the camera; each follows feet that rest from now on.
+        soles: (P, 4, 3) of rests.POINTS in the camera.
+        contacts: (P, 6) the model's probabilities.
+        keypoints: what is seen of each.
+    Returns:
+        (P, 4, 3) how far heels and toes are held from there, metres, and (P, 4) how surely they
+        rest.
+    """
+    t = np.array([of.t for of in asked])
+    holds = [of.poser._feet for of in asked]
+    before = [of.t if hold.t is None else hold.t for of, hold in zip(asked, holds, strict=True)]
+    # What rests is not seen to rest by a camera that is carried.
+    visible = [
+        None if of.poser.world.carried else own for of, own in zip(asked, keypoints, strict=True)
+    ]
+    rests = rest_together(
+        [of.poser._rests for of in asked],
+        t,
+        contacts,
+        visible,
+        soles[..., 2],
+        [of.ahead for of in asked],
+    )
+    shifts = hold_together(holds, t, soles, rests)
+    for of, moved in zip(asked, root_errors(holds, t - before, roots, rests), strict=True):
+        of.poser._rollout.move(moved)
+    return shifts, rests
+
+
 def local_rotations(rotmat: Array) -> Array:
     """(..., 24, 3, 3) in the camera to joint 0 there and 1..23 relative to the parent."""
     relative = np.swapaxes(rotmat[..., list(PARENTS[1:]), :, :], -1, -2) @ rotmat[..., 1:, :, :]
     return np.concatenate((rotmat[..., :1, :, :], relative), axis=-3)
 
 
-def confidence_of(keypoints: Keypoints | None) -> float:
-    """0..1: the landmarks' confidence, averaged as refinement weighs them."""
-    if keypoints is None:
-        return 0.0
-    weights = landmark_weights(np.ones_like(keypoints.confidence))
-    return float(weights @ keypoints.confidence / weights.sum())
+def confidences(keypoints: Sequence[Keypoints | None]) -> list[float]:
+    """0..1 of each: the landmarks' confidence, averaged as refinement weighs them."""
+    shown = [_UNSEEN if one is None else one.confidence for one in keypoints]
+    sums: list[float] = ((np.stack(shown) * _WEIGHTS).sum(1) / _WEIGHTS.sum()).tolist()
+    return sums
 
 
 def _array(tensor: Tensor) -> Array:
     return tensor.double().cpu().numpy()
+
+
+_UNSEEN = np.zeros(NUM_LANDMARKS, np.float32)
+_WEIGHTS = landmark_weights(np.ones(NUM_LANDMARKS, np.float32))

@@ -105,15 +105,14 @@ class Refiner:
 
     Attributes:
         noise: how much is trusted.
+        focal, centre: (2,) of the camera, pixels.
         previous: (48,) the last tick's correction: of the root, metres, and turns of TURNS.
     """
 
     def __init__(self, intrinsics: Intrinsics, noise: RefineNoise | None = None) -> None:
-        self._focal = np.array([intrinsics.fx, intrinsics.fy])
-        self._centre = np.array([intrinsics.cx, intrinsics.cy])
+        self.focal = np.array([intrinsics.fx, intrinsics.fy])
+        self.centre = np.array([intrinsics.cx, intrinsics.cy])
         self.noise = noise or RefineNoise()
-        turns = [np.radians(self.noise.turn_scale * degrees) ** -2 for _, degrees in TURNS]
-        self._precision = np.array([0.0, *turns]).repeat(3)
         self.restart()
 
     def restart(self) -> None:
@@ -134,24 +133,6 @@ class Refiner:
         """Goes on in another camera at the same place: rotmat (3, 3), old to new."""
         self.previous = (self.previous.reshape(-1, 3) @ rotmat.T).ravel()
 
-    def rays(self, keypoints: Keypoints) -> Array:
-        """(33, 2) x / z and y / z of the landmarks."""
-        return np.asarray((keypoints.pixels - self._centre) / self._focal)
-
-    def precision(self, root: Array) -> Array:
-        """(48, 48) how surely the prediction is right.
-
-        Args:
-            root: (3,) as predicted.
-        """
-        distance = max(float(np.linalg.norm(root)), MIN_DEPTH_M)
-        ray = root / distance
-        along = np.outer(ray, ray)
-        depth = self.noise.depth * distance
-        precision = np.diag(self._precision)
-        precision[:3, :3] = along / depth**2 + (np.eye(3) - along) / self.noise.lateral**2
-        return precision
-
 
 def refine_together(
     refiners: Sequence[Refiner], figures: Figure, keypoints: Sequence[Keypoints]
@@ -164,11 +145,12 @@ def refine_together(
         keypoints: of each.
     """
     noise = refiners[0].noise
-    weight = np.stack([landmark_weights(seen.confidence) for seen in keypoints])  # (P, 33)
+    weight = landmark_weights(np.stack([seen.confidence for seen in keypoints]))  # (P, 33)
     weight /= noise.landmark**2
-    rays = np.stack([of.rays(seen) for of, seen in zip(refiners, keypoints, strict=True)])
-    roots = figures.joints[:, 0]
-    precision = np.stack([of.precision(root) for of, root in zip(refiners, roots, strict=True)])
+    centre, focal = (np.stack([getattr(of, k) for of in refiners]) for k in ("centre", "focal"))
+    pixels = np.stack([seen.pixels for seen in keypoints])
+    rays = (pixels - centre[:, None]) / focal[:, None]  # (P, 33, 2) x / z and y / z
+    precision = _precision(noise, figures.joints[:, 0])
     previous = np.stack([of.previous for of in refiners])  # (P, 48)
     correction = np.zeros_like(previous)
     held = (1 + noise.steadiness) * precision
@@ -190,12 +172,24 @@ def landmark_weights(confidence: NDArray[np.float32]) -> Array:
     """What each landmark counts, 0..1: its visibility, and less where many lie close together.
 
     Args:
-        confidence: (33,) 0..1.
+        confidence: (..., 33) 0..1.
     Returns:
-        (33,).
+        (..., 33).
     """
     confident = np.where(confidence < MIN_CONFIDENCE, 0.0, confidence.astype(np.float64))
     return np.asarray(confident**2 * _CROWDING)
+
+
+def _precision(noise: RefineNoise, root: Array) -> Array:
+    """(P, 48, 48) how surely predictions are right, with their roots at (P, 3)."""
+    distance = np.maximum(np.sqrt((root * root).sum(-1)), MIN_DEPTH_M)[:, None]
+    ray = root / distance
+    along = ray[:, :, None] * ray[:, None]
+    depth = noise.depth * distance[..., None]
+    turns = [np.radians(noise.turn_scale * degrees) ** -2 for _, degrees in TURNS]
+    precision = np.broadcast_to(np.diag(np.repeat([0.0, *turns], 3)), (len(root), 48, 48)).copy()
+    precision[:, :3, :3] = along / depth**2 + (np.eye(3) - along) / noise.lateral**2
+    return precision
 
 
 def _linearise(figures: Figure, rays: Array) -> tuple[Array, Array]:

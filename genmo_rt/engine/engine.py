@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from genmo_rt.conditions import Conditions
+from genmo_rt.conditions import Conditions, concatenate
 from genmo_rt.engine.arena import Arena, StreamState
 from genmo_rt.engine.batching import Batcher
 from genmo_rt.engine.cuda import background_stream, using
@@ -139,8 +139,10 @@ class Engine:
         Returns:
             (N, 181) of each.
         """
-        pairs = zip(slots, frames, strict=True)
-        return self._run([Request(slot.index, self._folded.pack(new)) for slot, new in pairs])
+        lengths = [new.present.shape[1] for new in frames]
+        packed = torch.split(self._folded.pack(concatenate(frames)), lengths)
+        pairs = zip(slots, packed, strict=True)
+        return self._run([Request(slot.index, own) for slot, own in pairs])
 
     @property
     def free(self) -> int:

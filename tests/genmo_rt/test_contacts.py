@@ -5,7 +5,16 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from genmo_rt.contacts import LEGS, FootHold, Leg, hold_clip, placed, reach
+from genmo_rt.contacts import (
+    LEGS,
+    FootHold,
+    Leg,
+    hold_clip,
+    hold_together,
+    placed,
+    reach,
+    root_errors,
+)
 from genmo_rt.refine import Figure
 from genmo_rt.rests import POINTS
 from genmo_rt.rotation import axis_angle_to_rotmat
@@ -202,6 +211,26 @@ def test_what_a_carried_camera_passes_by_is_not_held_back() -> None:
         seen = figure.landmarks(POINTS)
         assert np.abs(hold.shifts(i / 30, seen, ALL_REST)).max() < 1e-9
         hold.carry(np.array([0.03, 0, 0]))
+
+
+def test_several_are_held_side_by_side_as_each_alone() -> None:
+    """One of them comes later."""
+    random = np.random.default_rng(3)
+    together, alone = ([FootHold() for _ in range(3)] for _ in range(2))
+    points = _figure().landmarks(POINTS)
+    for i in range(20):
+        there = [p for p in range(3) if p != 1 or i >= 5]
+        t = np.array([i / 30 + 0.002 * p for p in there])
+        seen = points + random.normal(0, 0.02, (len(there), 4, 3))
+        rests = random.uniform(0.01, 0.99, (len(there), 4))
+        root, dt = seen[:, 0] - 1, np.full(len(there), 1 / 30)
+        holds = [together[p] for p in there]
+        shifts, moved = hold_together(holds, t, seen, rests), root_errors(holds, dt, root, rests)
+        for row, p in enumerate(there):
+            own = alone[p].shifts(float(t[row]), seen[row], rests[row])
+            np.testing.assert_array_equal(shifts[row], own)
+            own = alone[p].root_error(1 / 30, root[row], rests[row])
+            np.testing.assert_array_equal(moved[row], own)
 
 
 def test_legs_are_chains_of_the_tree() -> None:

@@ -29,6 +29,8 @@ def test_matrices_become_the_same_quaternions_and_rotation_vectors() -> None:
     rotmat = live_math.axis_angle_to_rotmat(axis_angles()[:-1])  # at pi either sign is right
     quat = rotation.rotmat_to_quat_xyzw(torch.from_numpy(rotmat)).numpy()
     assert np.abs(live_math.rotmat_to_quat_xyzw(rotmat) - quat).max() < 1e-12
+    each = np.array([live_math.rotmat_to_quat_xyzw(one) for one in rotmat.reshape(-1, 3, 3)])
+    assert np.abs(each - quat.reshape(-1, 4)).max() < 1e-12
     vector = rotation.rotmat_to_axis_angle(torch.from_numpy(rotmat)).numpy()
     assert np.abs(live_math.rotmat_to_axis_angle(rotmat) - vector).max() < 1e-12
 

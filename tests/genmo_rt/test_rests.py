@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from genmo_rt.camera import Intrinsics
 from genmo_rt.keypoints import Keypoints
-from genmo_rt.rests import POINTS, RestDetector
+from genmo_rt.rests import POINTS, RestDetector, rest_together
 
 Array = NDArray[np.float64]
 INTRINSICS = Intrinsics.default(720, 1280)
@@ -142,3 +142,23 @@ def test_after_a_turn_of_the_camera_old_places_are_forgotten() -> None:
             i / 30, UNSURE, Keypoints(pixels, shifted.confidence, None, (720, 1280)), DEPTH
         )
         assert i < 15 or found.min() > 0.8
+
+
+def test_several_are_followed_side_by_side_as_each_alone() -> None:
+    """One comes later, one is not seen for a while, and of one it is known what follows."""
+    random = np.random.default_rng(0)
+    seen = [[_keypoints(0.02 * p * i, 0.004, random) for i in range(46)] for p in range(4)]
+    together, alone = ([RestDetector(INTRINSICS) for _ in range(4)] for _ in range(2))
+    for i in range(45):
+        there = [p for p in range(4) if p != 1 or i >= 8]
+        t = np.array([i / 30 + 0.003 * p for p in there])
+        shown = [None if p == 2 and 10 <= i < 25 else seen[p][i] for p in there]
+        ahead = [
+            [(now + 0.1, seen[3][i + 1])] if p == 3 else [] for p, now in zip(there, t, strict=True)
+        ]
+        contacts = np.full((len(there), 6), 0.4) + 0.1 * np.array(there)[:, None]
+        depth = np.full((len(there), 4), 4.0) + 0.01 * i
+        found = rest_together([together[p] for p in there], t, contacts, shown, depth, ahead)
+        for row, p in enumerate(there):
+            own = alone[p].step(float(t[row]), contacts[row], shown[row], depth[row], ahead[row])
+            np.testing.assert_array_equal(found[row], own)
