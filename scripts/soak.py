@@ -224,11 +224,12 @@ class Soak:
         for watcher in (watcher for kind in self._watchers for watcher in kind):
             watcher.poses.clear()
         cameras, clients = (float(np.median(ms)) if ms else float("nan") for ms in late_ms)
+        processes = [self._server, *self._server.children(recursive=True)]
         return Sample(
             t=time.monotonic() - self._started,
-            rss_mb=self._server.memory_info().rss / 2**20,
-            threads=self._server.num_threads(),
-            files=self._server.num_fds(),
+            rss_mb=sum(process.memory_info().rss for process in processes) / 2**20,
+            threads=sum(process.num_threads() for process in processes),
+            files=sum(process.num_fds() for process in processes),
             latency_ms=(cameras, clients),
             poses=sum(map(len, late_ms)),
         )

@@ -121,7 +121,10 @@ class Api:
         self._authorizer = authorizer
         self._keypoints = KeypointsEndpoint(streams, publishers, self.authorize).serve
         self._collector = StreamCollector(
-            lambda: streams, streams.estimator.engine, streams.admission
+            lambda: streams,
+            lambda: streams.mind.figures,
+            str(streams.estimator.engine.device),
+            streams.admission,
         )
 
     def routes(self) -> list[BaseRoute]:

@@ -8,6 +8,7 @@ StreamError (a GenmoError)
 ├── SourceEnded    the publisher is gone (ingest.py)
 ├── PublishError   a server refused or ended what we publish (publish.py)
 ├── BenchError     a measurement could not be made (bench.py)
+├── ThinkerError   the model's process can't start, has died, or failed in a stream
 ├── TakeError      a take can't be recorded or used
 │   ├── UnknownTake  there is no such take
 │   ├── TakeBusy     it is being recorded, or solved
@@ -57,6 +58,10 @@ class TakeBusy(TakeError):
 
 class NoRoom(TakeError):
     """The disk that takes go to is full, or can't be written."""
+
+
+class ThinkerError(StreamError):
+    """The model's process can't start, has died, or failed in a stream's frame."""
 
 
 class SinkError(StreamError):

@@ -7,7 +7,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from genmo_rt.device import DeviceFigures, device_figures
-from genmo_rt.engine.engine import Engine, EngineFigures
+from genmo_rt.engine.engine import EngineFigures
 from genmo_stream.admission import NAMES, Admission
 from genmo_stream.stream import Stream
 
@@ -18,11 +18,13 @@ class StreamCollector(Collector):
     def __init__(
         self,
         streams: Callable[[], Iterable[Stream]],
-        engine: Engine,
+        engine: Callable[[], EngineFigures],
+        device: str,
         admission: Admission | None = None,
     ) -> None:
         self._streams = streams
         self._engine = engine
+        self._device = device
         self._admission = admission
 
     def collect(self) -> Iterable[Metric]:
@@ -58,8 +60,8 @@ class StreamCollector(Collector):
         yield from (received, dropped, poses, viewers, latency, rungs)
         if self._admission is not None:
             yield _capacity_family(self._admission)
-        yield from _engine_families(self._engine.figures)
-        yield from _device_families(device_figures(str(self._engine.device)))
+        yield from _engine_families(self._engine())
+        yield from _device_families(device_figures(self._device))
 
 
 def _capacity_family(admission: Admission) -> Metric:

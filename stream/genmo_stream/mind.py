@@ -1,4 +1,4 @@
-"""All streams' estimators on one thread: whoever waits when a batch ends is in the next one.
+"""All streams' estimators behind one queue: whoever waits when a batch ends is in the next one.
 
 A thread per stream would fight with the others, and with the event loop, over Python's lock for
 every little product. And four persons together cost half of what they cost one by one: where
@@ -6,88 +6,142 @@ frames come in quick succession, the first waits a moment for others.
 """
 
 import asyncio
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import count
 
-from genmo_rt.estimate import Advanced, Step, advance_groups
-
-PATIENCE_S = 0.005  # the longest that a frame waits for those of other streams ...
-COMPANY = 0.5  # ... where so many are expected in that time
-LONGEST_S = 0.1  # a pause between two frames counts for that much at most
-KEEP = 0.9  # of the running mean of the time between frames
+from genmo_rt.engine.engine import EngineFigures
+from genmo_stream.thinker import Advance, Answer, Company, Forget, Order, Thinker, Thought
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Job:
-    steps: Sequence[Step]
-    done: "asyncio.Future[list[Advanced]]"
+class Job:
+    """An order with the answer to come."""
+
+    order: Order
+    done: "asyncio.Future[Answer]"
+
+    def answer(self, answer: "Answer | BaseException") -> None:
+        """Hands the answer on."""
+        if isinstance(answer, BaseException):
+            self.done.set_exception(answer)
+        else:
+            self.done.set_result(answer)
 
 
-class Mind:
-    """Event-loop only; for streams of one device."""
+class Mind(ABC):
+    """Has frames thought of, here or elsewhere. Event-loop only; for streams of one device."""
 
-    def __init__(self, patience_s: float = PATIENCE_S) -> None:
-        """Serves nobody yet; no frame waits longer for others than patience_s."""
-        self._patience_s = patience_s
-        self._between_s = LONGEST_S  # frames, of all streams; a running mean
-        self._came = 0.0
-        self._worker = ThreadPoolExecutor(1, "model")
-        self._waiting: list[_Job] = []
-        self._busy = False
+    def __init__(self) -> None:
+        """Serves nobody yet."""
+        self._streams = count()
 
-    async def advance(self, steps: Sequence[Step]) -> list[Advanced]:
-        """Advances one stream's persons; who is cancelled still waits until it isn't touched.
+    @property
+    @abstractmethod
+    def figures(self) -> EngineFigures:
+        """How the engine does."""
+
+    def new_stream(self) -> int:
+        """A number for a stream's orders that no other stream has."""
+        return next(self._streams)
+
+    async def advance(self, frame: Advance) -> Thought:
+        """The poses that come with a frame; who is cancelled still waits until it isn't touched.
 
         Args:
-            steps: of one frame; no person may be in two calls at once.
+            frame: a stream has one at a time here.
         Raises:
             Exception: what failed in this stream; others in the batch don't notice.
         """
-        if not steps:
-            return []
-        loop = asyncio.get_running_loop()
-        job = _Job(steps, loop.create_future())
-        self._waiting.append(job)
-        between_s, self._came = loop.time() - self._came, loop.time()
-        self._between_s += (1 - KEEP) * (min(between_s, LONGEST_S) - self._between_s)
-        if not self._busy:
-            self._busy = True
-            company = self._patience_s >= COMPANY * self._between_s
-            loop.call_later(self._patience_s if company else 0.0, self._start, loop)
+        job = self._ask(frame)
         try:
-            return await asyncio.shield(job.done)
+            thought = await asyncio.shield(job.done)
         except asyncio.CancelledError:
-            if job in self._waiting:
-                self._waiting.remove(job)
-            else:
+            if not self._drop(job):
                 await asyncio.wait((job.done,))
                 job.done.exception()  # nobody else looks
             raise
+        assert isinstance(thought, Thought), "a frame is answered by a thought"
+        return thought
 
-    def close(self) -> None:
+    def forget(self, stream: int) -> None:
+        """Drops a stream's persons and world, after its frames that are asked about already."""
+        self._ask(Forget(stream)).done.add_done_callback(asyncio.Future.exception)
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Waits for the batch that runs, and lets go of everything."""
+
+    def _ask(self, order: Order) -> Job:
+        job = Job(order, asyncio.get_running_loop().create_future())
+        self._take(job)
+        return job
+
+    @abstractmethod
+    def _take(self, job: Job) -> None:
+        """Sees to it that the job is answered."""
+
+    @abstractmethod
+    def _drop(self, job: Job) -> bool:
+        """Takes a job back, where it hasn't begun."""
+
+
+class ThreadMind(Mind):
+    """Thinks on a thread of this process."""
+
+    def __init__(self, thinker: Thinker, company: Company | None = None) -> None:
+        """Serves nobody yet.
+
+        Args:
+            thinker: belongs to the thread alone.
+            company: how long a frame waits for others.
+        """
+        super().__init__()
+        self._thinker = thinker
+        self._company = company or Company()
+        self._worker = ThreadPoolExecutor(1, "model")
+        self._waiting: list[Job] = []
+        self._busy = False
+
+    @property
+    def figures(self) -> EngineFigures:
+        """How the engine does."""
+        return self._thinker.figures
+
+    async def close(self) -> None:
         """Waits for the batch that runs."""
-        self._worker.shutdown()
+        await asyncio.to_thread(self._worker.shutdown)
+
+    def _take(self, job: Job) -> None:
+        loop = asyncio.get_running_loop()
+        self._waiting.append(job)
+        wait_s = self._company.wait_s(job.order, loop.time())
+        if not self._busy:
+            self._busy = True
+            loop.call_later(wait_s, self._start, loop)
+
+    def _drop(self, job: Job) -> bool:
+        if job not in self._waiting:
+            return False
+        self._waiting.remove(job)
+        return True
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:
         batch, self._waiting = self._waiting, []
         self._busy = bool(batch)
         if batch:
-            groups = [job.steps for job in batch]
-            running = loop.run_in_executor(self._worker, advance_groups, groups)
+            orders = [job.order for job in batch]
+            running = loop.run_in_executor(self._worker, self._thinker, orders)
             running.add_done_callback(lambda ran: self._finish(loop, batch, ran))
 
     def _finish(
         self,
         loop: asyncio.AbstractEventLoop,
-        batch: list[_Job],
-        ran: "asyncio.Future[list[list[Advanced] | Exception]]",
+        batch: list[Job],
+        ran: "asyncio.Future[list[Answer]]",
     ) -> None:
         error = ran.exception()
-        results = [error] * len(batch) if error else ran.result()
-        for job, result in zip(batch, results, strict=True):
-            if isinstance(result, BaseException):
-                job.done.set_exception(result)
-            else:
-                job.done.set_result(result)
+        for job, answer in zip(batch, [error] * len(batch) if error else ran.result(), strict=True):
+            job.answer(answer)
         self._start(loop)

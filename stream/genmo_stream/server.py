@@ -12,7 +12,6 @@ from pathlib import Path
 import uvicorn
 
 from genmo_rt.device import device_figures, resolve_device
-from genmo_rt.engine.engine import Engine
 from genmo_rt.engine.folding import live_precision
 from genmo_rt.estimate import Estimator
 from genmo_rt.smpl import load_body
@@ -27,8 +26,10 @@ from genmo_stream.ice import MediaNetwork, ice_servers
 from genmo_stream.keypoints import KeypointStage, PeopleStage
 from genmo_stream.memory import settle, share_arenas
 from genmo_stream.page import WEB_ROOT
+from genmo_stream.process_mind import ProcessMind
 from genmo_stream.sockets import ViewerSocket
 from genmo_stream.streams import Streams
+from genmo_stream.thinker_process import Weights
 from genmo_stream.turns import usable_cores
 
 MAX_WS_MESSAGE = 1 << 20  # bytes; what is over a route's own limit is answered with an error
@@ -66,21 +67,38 @@ def make_streams(config: ServerConfig, *, tap: FrameTap | None = None) -> Stream
         FileFormatError: the body or the checkpoint can't be read.
     """
     share_arenas()
-    estimator = load_estimator(config)
-    admission = Admission(
-        capacity_of(frame_costs(config, estimator), usable_cores()),
-        config.max_streams,
-        config.max_keypoint_streams,
-    )
-    places = (config.max_persons + PLACES_KEPT) * sum(admission.limit(kind) for kind in NAMES)
-    engine = Engine(estimator.checkpoint.model, slots=places, precision=estimator.engine.precision)
+    mind = ProcessMind(weights(config))
+    try:
+        estimator = load_estimator(config)
+        mind.wait()  # what is measured now should have the machine for itself
+        admission = Admission(
+            capacity_of(frame_costs(config, estimator), usable_cores()),
+            config.max_streams,
+            config.max_keypoint_streams,
+        )
+        limits = [admission.limit(kind) for kind in NAMES]
+        mind.open(places=(config.max_persons + PLACES_KEPT) * sum(limits))
+    except BaseException:
+        mind.abandon()
+        raise
     return Streams(
-        Estimator(estimator.checkpoint, estimator.body, engine),
+        estimator,
         lambda: make_stage(config),
         admission=admission,
+        mind=mind,
         max_persons=config.max_persons,
         tap=tap,
     )
+
+
+def weights(config: ServerConfig) -> Weights:
+    """What the model's process loads.
+
+    Raises:
+        DeviceError: the device isn't there.
+    """
+    device = resolve_device(config.device, config.gpu)
+    return Weights(config.checkpoint, config.body, device, live_precision(device))
 
 
 def load_estimator(config: ServerConfig) -> Estimator:

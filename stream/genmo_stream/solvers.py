@@ -26,10 +26,12 @@ class Followed:
     Attributes:
         seen: the frame.
         persons: who is in it, oldest id first.
+        number: of the stream's frames that were followed, whoever published them.
     """
 
     seen: Seen
     persons: tuple[Observation, ...]
+    number: int = 0
 
     def keypoints_of(self, person: int) -> Keypoints | None:
         """What was seen of a person; None where nothing was."""

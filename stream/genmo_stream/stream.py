@@ -7,7 +7,7 @@ estimators work on this one; frames that come meanwhile wait in the source, wher
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
@@ -23,10 +23,11 @@ from genmo_stream.ladder import Ladder, Rung
 from genmo_stream.ledger import Ledger, Rate
 from genmo_stream.listener import SightedPerson, Sighting, Solved
 from genmo_stream.memory import trim
-from genmo_stream.mind import Mind
+from genmo_stream.mind import Mind, ThreadMind
 from genmo_stream.seen import Seen, SeenSource, SourceKind
-from genmo_stream.solvers import Followed, Solver, Solvers, steps
+from genmo_stream.solvers import Followed
 from genmo_stream.subjects import Subjects
+from genmo_stream.thinker import Advance, Posed, Thinker, Thought
 from genmo_stream.tracking import MAX_PERSONS, PersonState, PersonTracker
 from genmo_stream.turns import Turns
 from genmo_stream.whip import PublishOptions
@@ -46,8 +47,8 @@ STALL_S = 3.0  # without media for this long a stream is stalled
 
 logger = logging.getLogger(__name__)
 
-Posed = Mapping[int, tuple[Solver, Pose]]
-"""The poses of one frame by person, each with whose estimator gave it."""
+Poses = Mapping[int, tuple[Posed, Pose]]
+"""The poses of one frame by person, each with the body it is of."""
 
 
 class Stream:
@@ -84,7 +85,7 @@ class Stream:
             make_stage: makes a 2D stage for each publisher; called in a thread.
             max_persons: in the picture at once; more aren't followed.
             mind: runs the estimators, those of the server's other streams with them; None: one
-                of its own.
+                of its own, in this process.
             turns: at the 2D workers, which the server's other streams use too; None: workers of
                 its own.
             ladder: how much of the video is looked at; None: all that fits.
@@ -95,9 +96,15 @@ class Stream:
         self.hub = hub
         self.ledger = Ledger()
         self.subjects = Subjects(hub, estimator.body.name)
-        self._solvers = Solvers(estimator)
         self._make_stage = make_stage
-        self._mind = mind or Mind()
+        self._mind = mind or ThreadMind(Thinker(estimator))
+        self._number = self._mind.new_stream()
+        self._publisher = 0
+        self._options = PublishOptions()
+        self._places = 0
+        self._thought_of = False  # the mind knows this stream
+        self._waiting: dict[int, Followed] = {}  # frames whose poses are still to come, by number
+        self._followed = 0
         self._turns = turns or Turns()
         self._ladder = ladder or Ladder()
         self._tap = tap
@@ -138,7 +145,7 @@ class Stream:
     @property
     def places(self) -> int:
         """Places it holds in the engine, live or for those who may come back."""
-        return self._solvers.places
+        return self._places
 
     @property
     def rested_s(self) -> float:
@@ -191,7 +198,10 @@ class Stream:
 
     def forget(self) -> None:
         """Drops the persons and the world: nobody comes back to them."""
-        self._solvers.forget()
+        if self._thought_of:
+            self._mind.forget(self._number)
+        self._places, self._thought_of = 0, False
+        self._waiting.clear()
 
     async def close(self) -> None:
         """Ends the publisher, if any, and waits for the stream's tasks."""
@@ -216,7 +226,7 @@ class Stream:
                 await self._serve(source, options)
         except* Exception:
             logger.exception("stream %s: a stage failed; its publisher is disconnected", self.name)
-            self._solvers.forget()  # whatever broke in there is not kept
+            self.forget()  # whatever broke in there is not kept
             self.hub.send(ErrorMessage("internal", "a stage of this stream failed; publish again"))
         finally:
             self.touch()
@@ -240,7 +250,9 @@ class Stream:
 
     async def _serve(self, source: SeenSource, options: PublishOptions) -> None:
         """Frames → poses, until the publisher is gone."""
-        self._solvers.adopt(options)
+        self._publisher += 1
+        self._options = options
+        self._waiting.clear()
         handoff: asyncio.Queue[Followed] = asyncio.Queue(maxsize=1)
         try:
             async with asyncio.TaskGroup() as group:
@@ -262,7 +274,9 @@ class Stream:
                 seen = await source.next(self._admit)
                 if seen.complaint is not None:
                     self.hub.send(ErrorMessage(BAD_SENSOR, seen.complaint))
-                followed = Followed(seen, self._tracker.update(seen.people, seen.tick.t))
+                persons = self._tracker.update(seen.people, seen.tick.t)
+                self._followed += 1
+                followed = Followed(replace(seen, people=()), persons, self._followed)
                 self.hub.note(_sighting(followed, options))
                 await handoff.put(followed)
                 if source.kind == "keypoints":  # nothing is gained by seeing ahead
@@ -270,7 +284,7 @@ class Stream:
 
     def _admit(self, t_capture_us: int, clock: CaptureClock) -> Tick | None:
         """A frame came: the stream is live, with its clock; its tick, if it is to be used."""
-        live = StreamState("live", clock, self.hub.state.fps_in, self._solvers.delay)
+        live = StreamState("live", clock, self.hub.state.fps_in, self._options.delay)
         if live != self.hub.state:
             self.hub.set_state(replace(live, fps_in=self.fps_in))
         tick = self._clock.admit(t_capture_us)
@@ -282,22 +296,31 @@ class Stream:
         while True:
             followed = await handoff.get()
             try:
-                solvers = self._solvers.of(followed)
+                self._waiting[followed.number] = followed
                 started = time.perf_counter()
-                solved = await self._mind.advance(steps(solvers, followed))
+                thought = await self._think(followed)
                 model_ms = (time.perf_counter() - started) * 1e3
-                for solver, poses in zip(solvers, solved, strict=True):
-                    for pose, framed in poses:
-                        self.hub.note(_solved(followed.seen, solver, pose, framed))
-                for due in self._solvers.due(followed):
-                    self._publish(due, _posed(due, solvers, solved), model_ms)
+                for posed in thought.persons:
+                    for pose, framed in posed.poses:
+                        self.hub.note(_solved(followed.seen, posed, pose, framed))
+                for number in thought.due:
+                    due = self._waiting.pop(number)
+                    self._publish(due, _poses(due, thought), model_ms)
             finally:
                 handoff.task_done()
 
-    def _publish(self, followed: Followed, posed: Posed, model_ms: float) -> None:
+    async def _think(self, followed: Followed) -> Thought:
+        """The poses that come with a frame."""
+        self._thought_of = True
+        frame = Advance(self._number, self._publisher, self._options, followed)
+        thought = await self._mind.advance(frame)
+        self._places = thought.places
+        return thought
+
+    def _publish(self, followed: Followed, posed: Poses, model_ms: float) -> None:
         seen = followed.seen
         there = {p.person for p in followed.persons}
-        bodies = {person: solver.estimator for person, (solver, _) in posed.items()}
+        bodies = {person: body for person, (body, _) in posed.items()}
         self.subjects.update(there, bodies)
         persons = tuple(
             PosePerson.from_pose(p.person, p.state, posed[p.person][1], p.keypoints)
@@ -319,14 +342,12 @@ class Stream:
         self.ledger.add(seen.decode_ms, seen.keypoints_ms, model_ms, total_ms)
 
 
-def _posed(
-    due: Followed, solvers: Sequence[Solver], solved: Sequence[Sequence[tuple[Pose, bool]]]
-) -> Posed:
+def _poses(due: Followed, thought: Thought) -> Poses:
     """The poses that belong to a frame, by person."""
     return {
-        solver.person: (solver, pose)
-        for solver, poses in zip(solvers, solved, strict=True)
-        for pose, _ in poses
+        posed.person: (posed, pose)
+        for posed in thought.persons
+        for pose, _ in posed.poses
         if pose.t == due.seen.tick.t
     }
 
@@ -345,11 +366,11 @@ def _sighting(followed: Followed, options: PublishOptions) -> Sighting:
     )
 
 
-def _solved(seen: Seen, solver: Solver, pose: Pose, framed: bool) -> Solved:
+def _solved(seen: Seen, posed: Posed, pose: Pose, framed: bool) -> Solved:
     return Solved(
-        person=solver.person,
+        person=posed.person,
         t_capture_us=seen.t_capture_us + round((pose.t - seen.tick.t) * 1e6),
         framed=framed,
         pose=pose,
-        rest_joints=solver.estimator.rest_joints,
+        rest_joints=posed.rest_joints,
     )

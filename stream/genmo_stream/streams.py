@@ -16,9 +16,10 @@ from genmo_stream.ingest import FrameSource
 from genmo_stream.keypoints import KeypointStage
 from genmo_stream.ladder import Ladder
 from genmo_stream.listener import StreamListener
-from genmo_stream.mind import Mind
+from genmo_stream.mind import Mind, ThreadMind
 from genmo_stream.seen import SeenSource, SourceKind
 from genmo_stream.stream import Stream
+from genmo_stream.thinker import Thinker
 from genmo_stream.tracking import MAX_PERSONS
 from genmo_stream.turns import Turns
 from genmo_stream.whip import PublishOptions
@@ -39,17 +40,29 @@ class Streams:
         make_stage: Callable[[], KeypointStage],
         *,
         admission: Admission,
+        mind: Mind | None = None,
         max_persons: int = MAX_PERSONS,
         tap: FrameTap | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Ready for publishers and viewers.
+
+        Args:
+            estimator: weights and body.
+            make_stage: makes a 2D stage for each publisher; called in a thread.
+            admission: how many publishers may come.
+            mind: runs the estimators; None: in this process.
+            max_persons: in each picture at once; more aren't followed.
+            tap: sees every frame that is used.
+            clock: seconds, steady.
+        """
         self.estimator = estimator
         self.admission = admission
+        self.mind = mind or ThreadMind(Thinker(estimator))
         self.turns = Turns()
         self.ladder = Ladder(admission.capacity.full, clock)
         self._max_persons = max_persons
         self._make_stage = make_stage
-        self._mind = Mind()
         self._tap = tap
         self._clock = clock
         self._streams: dict[str, Stream] = {}
@@ -107,7 +120,7 @@ class Streams:
         known_live = known is not None and known.live
         overloaded = self.ladder.refusing and not known_live  # who takes over adds nothing
         self.admission.check(kind, others, overloaded=overloaded)
-        slots = self.estimator.engine.figures.slots
+        slots = self.mind.figures.slots
         taken = sum(max(1, stream.places) for stream in self if stream.live and stream.name != name)
         if taken >= slots:
             raise ServerFull(
@@ -140,7 +153,7 @@ class Streams:
             return
         ended = [s for s in self if not s.live and s.places and s.name != name]
         for stream in sorted(ended, key=lambda stream: stream.rested_s, reverse=True):
-            if self.estimator.engine.free:
+            if sum(other.places for other in self) < self.mind.figures.slots:
                 return
             stream.forget()
 
@@ -154,7 +167,7 @@ class Streams:
                 self.estimator,
                 self._make_stage,
                 max_persons=self._max_persons,
-                mind=self._mind,
+                mind=self.mind,
                 turns=self.turns,
                 ladder=self.ladder,
                 tap=self._tap,
@@ -192,6 +205,6 @@ class Streams:
     async def close(self) -> None:
         """Ends every stream and waits for it."""
         await asyncio.gather(*(stream.close() for stream in self))
-        await asyncio.to_thread(self._mind.close)
+        await self.mind.close()
         self.turns.close()
         self._streams.clear()

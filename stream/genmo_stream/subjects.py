@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from genmo_rt.estimate import StreamEstimator
 from genmo_stream.hub import Hub
+from genmo_stream.thinker import Posed
 from genmo_stream.wire import Skeleton, Subject, bone_offsets
 
 BONE_CHANGE_M = 0.005  # a smaller change of every bone is not worth an update
@@ -37,7 +37,7 @@ class Subjects:
     def __len__(self) -> int:
         return len(self._told)
 
-    def update(self, there: Collection[int], bodies: Mapping[int, StreamEstimator]) -> None:
+    def update(self, there: Collection[int], bodies: Mapping[int, Posed]) -> None:
         """Tells who came, left or has another body now.
 
         Args:
@@ -46,15 +46,15 @@ class Subjects:
         """
         for gone in [known for known in self._told if known not in there]:
             self._leave(gone)
-        for person, estimator in sorted(bodies.items()):
-            offsets = bone_offsets(estimator.rest_joints)
+        for person, body in sorted(bodies.items()):
+            offsets = bone_offsets(body.rest_joints)
             known = self._told.get(person)
             if known is None:
-                self._tell(person, "enter", estimator, offsets)
+                self._tell(person, "enter", body, offsets)
             elif self._clock() - self._told_at[person] >= UPDATE_PERIOD_S:
                 moved = np.linalg.norm(offsets - known.offsets, axis=1).max()
                 if moved > BONE_CHANGE_M:
-                    self._tell(person, "update", estimator, offsets)
+                    self._tell(person, "update", body, offsets)
 
     def clear(self) -> None:
         """Everyone leaves: the stream ended."""
@@ -65,18 +65,18 @@ class Subjects:
         self,
         person: int,
         state: Literal["enter", "update"],
-        estimator: StreamEstimator,
+        body: Posed,
         offsets: Floats,
     ) -> None:
         self._told_at[person] = self._clock()
-        shape = estimator.shape
+        shape = body.shape
         subject = Subject(
             person=person,
             state=state,
             body=self._body,
             betas=shape if self._body == "smpl" else np.zeros_like(shape),
             shape=shape,
-            height_m=estimator.height_m,
+            height_m=body.height_m,
             offsets=offsets,
         )
         self._told[person] = subject

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from genmo_rt.checkpoint import Checkpoint
-from genmo_rt.estimate import Advanced, Estimator, Step
+from genmo_rt.estimate import Estimator
 from genmo_rt.keypoints import Keypoints
 from genmo_rt.model import Model, ModelConfig
 from genmo_rt.motion import MOTION_WIDTH, MotionStats
@@ -24,11 +24,12 @@ from genmo_stream.frame import CaptureClock, Frame
 from genmo_stream.hub import Hub, View
 from genmo_stream.ingest import FrameSource, SourceEnded
 from genmo_stream.keypoints import KeypointStage
-from genmo_stream.mind import Mind
+from genmo_stream.mind import ThreadMind
 from genmo_stream.remote import RemoteSource
 from genmo_stream.seen import SeenPerson
 from genmo_stream.stream import STALL_S, Stream
 from genmo_stream.streams import MAX_KNOWN, Streams
+from genmo_stream.thinker import Advance, Thinker, Thought
 from genmo_stream.whip import PublishOptions
 from genmo_stream.wire import Profile, Space
 from genmo_stream.wire.keypoints import KeypointsMessage
@@ -157,18 +158,18 @@ class Scene:
         return [[p.person for p in pose.message.persons] for pose in self.viewer.poses]
 
 
-class BusyMind(Mind):
+class BusyMind(ThreadMind):
     """Begins nothing until it is set free."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, estimator: Estimator) -> None:
+        super().__init__(Thinker(estimator))
         self.free = asyncio.Event()
         self.asked = 0
 
-    async def advance(self, steps: Sequence[Step]) -> list[Advanced]:
+    async def advance(self, frame: Advance) -> Thought:
         self.asked += 1
         await self.free.wait()
-        return await super().advance(steps)
+        return await super().advance(frame)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -326,7 +327,7 @@ def test_keypoints_that_come_while_the_model_is_busy_are_overtaken_by_the_newest
     estimator: Estimator,
 ) -> None:
     async def main() -> None:
-        scene, mind, source = Scene(estimator), BusyMind(), RemoteSource()
+        scene, mind, source = Scene(estimator), BusyMind(estimator), RemoteSource()
         scene.stream = Stream("cam", scene.hub, estimator, scene.make_eye, mind=mind)
         scene.stream.watch(source, PLAIN)
         for i in range(6):

@@ -88,7 +88,7 @@ def _serving(config: ServerConfig) -> Iterator[tuple[str, int]]:
     """A server's host:port and process id."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
-    server = context.Process(target=_serve, args=(config, theirs), daemon=True)
+    server = context.Process(target=_serve, args=(config, theirs))  # no daemon: it has a child
     server.start()
     theirs.close()
     try:

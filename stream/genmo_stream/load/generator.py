@@ -56,7 +56,7 @@ class Phase:
         failures: what else ended a stream.
         seconds: measured.
         streams: what the viewer of each accepted stream saw; those accepted first come first.
-        server_cpu_s, generator_cpu_s: CPU time that each process took.
+        server_cpu_s, generator_cpu_s: CPU time that each took, the server's model process included.
     """
 
     offered: int
@@ -194,9 +194,14 @@ class _Stream:
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU time that a process took since its start, all threads, from /proc."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """CPU time that a process and its living children took since their start, from /proc."""
+    ticks = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            fields = stat.read_text().rpartition(")")[2].split()
+            if pid in (int(stat.parent.name), int(fields[1])):
+                ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _now_us() -> int:
