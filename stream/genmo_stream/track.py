@@ -1,5 +1,6 @@
 """One person over time, and what speaks for somebody seen being them: place, pose, clothes."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -23,7 +24,7 @@ NEAR = 1.5  # torsos between shoulders: two people may hide or be taken for each
 SPEED_SHARE = 0.5  # of a new velocity in the running one
 CLOTHES_SHARE = 0.05  # of a new sight in what is remembered of the clothes
 FRESH_SHARE = 0.3  # the same since two people met
-BODY = np.arange(11, 29)  # shoulders to ankles, hands included
+BODY = slice(11, 29)  # shoulders to ankles, hands included
 
 Floats = NDArray[np.floating]
 
@@ -59,7 +60,7 @@ class Form:
 
     def near(self, other: "Form") -> bool:
         """Whether one of the two may hide the other."""
-        apart = float(np.linalg.norm(self.centre - other.centre))
+        apart = math.dist(self.centre.tolist(), other.centre.tolist())
         return apart < NEAR * max(self.torso, other.torso)
 
 
@@ -95,30 +96,25 @@ class Track:
         """Tells whether this can be the same person, as far as place and size go."""
         gap = t - self.seen_at
         torso, last = form.torso, self.form.torso
-        jump = np.linalg.norm(form.centre - self.form.centre)
+        jump = math.dist(form.centre.tolist(), self.form.centre.tolist())
         growth = max(torso / last, last / torso)
-        return bool(
-            jump <= (MAX_JUMP + JUMP_PER_S * gap) * max(torso, last)
-            and growth <= MAX_GROWTH + GROWTH_PER_S * gap
-        )
-
-    def cost(self, form: Form, t: float) -> float:
-        """How much speaks against this being them: place and pose, and clothes."""
-        return self.place_cost(form, t) + CLOTHES_COST * self.clothes_distance(form)
+        near = jump <= (MAX_JUMP + JUMP_PER_S * gap) * max(torso, last)
+        return near and growth <= MAX_GROWTH + GROWTH_PER_S * gap
 
     def gap_cost(self, t: float) -> float:
         """What speaks against whoever was away: where they could be is less and less known.
 
         The logarithm of a normal density's width, which place_cost measures by.
         """
-        return GAP_COST * float(np.log1p(STEP_PER_S * (t - self.seen_at) / STEP))
+        return GAP_COST * math.log1p(STEP_PER_S * (t - self.seen_at) / STEP)
 
     def place_cost(self, form: Form, t: float) -> float:
         """How far the landmarks are from where they should be now, in expected steps."""
         gap = t - self.seen_at
         ahead = self.form.points[BODY] + self.velocity * min(gap, STEADY_GAP_S)
-        apart = np.linalg.norm(form.points[BODY] - ahead, axis=1).mean()
-        return float(apart / max(form.torso, self.form.torso) / (STEP + STEP_PER_S * gap))
+        way = form.points[BODY] - ahead
+        apart = float(np.hypot(way[:, 0], way[:, 1]).sum()) / len(way)
+        return apart / max(form.torso, self.form.torso) / (STEP + STEP_PER_S * gap)
 
     def clothes_distance(self, form: Form) -> float:
         """0 for the same clothes to 1; in between where they can't be compared."""

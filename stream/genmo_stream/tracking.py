@@ -27,14 +27,14 @@ from scipy.optimize import linear_sum_assignment
 from genmo_rt.clock import KEEP_S
 from genmo_rt.keypoints import Keypoints
 from genmo_stream.seen import SeenPerson
-from genmo_stream.track import Form, Track
+from genmo_stream.track import CLOTHES_COST, Form, Track
 
 WARMUP_S = 0.15
 BRIDGE_S = 1.0
 RESUME_S = KEEP_S
 MAX_PERSONS = 4
 
-SEEN_LANDMARKS = (11, 12, 23, 24, 25, 26, 27, 28)  # shoulders, hips, knees, ankles
+SEEN_LANDMARKS = np.array((11, 12, 23, 24, 25, 26, 27, 28))  # shoulders, hips, knees, ankles
 SEEN_CONFIDENCE = 0.5  # a landmark seen, rather than guessed
 MIN_SEEN = 2  # of them, or the person is mostly hidden: a head and shoulders are enough
 
@@ -124,6 +124,8 @@ class PersonTracker:
         if not tracks or not forms:
             return []
         costs = np.array([[self._cost(track, form, t) for form in forms] for track in tracks])
+        if costs.size == 1:  # one person, all along
+            return [(tracks[0], forms[0])] if costs[0, 0] < IMPOSSIBLE else []
         gaps = np.array([[track.gap_cost(t)] for track in tracks])
         pairs = [
             (int(i), int(j))
@@ -136,10 +138,11 @@ class PersonTracker:
 
     def _cost(self, track: Track, form: Form, t: float) -> float:
         """What speaks against it; IMPOSSIBLE when they can't be the same."""
-        cost = track.cost(form, t)
-        expected, away = track.place_cost(form, t) <= 1.0, self._was_away(track, t)
+        place, clothes = track.place_cost(form, t), track.clothes_distance(form)
+        cost = place + CLOTHES_COST * clothes
+        expected, away = place <= 1.0, self._was_away(track, t)
         limit = SAME_CLOTHES if away and not expected else OTHER_CLOTHES
-        other_clothes = track.clothes_distance(form) > limit
+        other_clothes = clothes > limit
         if track.could_be(form, t):
             return IMPOSSIBLE if other_clothes and (away or not expected) else cost
         others = any(other.present for other in self._tracks if other is not track)
@@ -261,7 +264,11 @@ def _observation(track: Track, t: float, *, moved: bool) -> Observation:
 
 
 def _is_mostly_hidden(keypoints: Keypoints) -> bool:
-    body = keypoints.pixels[list(SEEN_LANDMARKS)]
-    inside = ((body >= 0) & (body <= keypoints.image_size)).all(axis=1)
-    seen = inside & (keypoints.confidence[list(SEEN_LANDMARKS)] >= SEEN_CONFIDENCE)
-    return int(seen.sum()) < MIN_SEEN
+    width, height = keypoints.image_size
+    places = keypoints.pixels[SEEN_LANDMARKS].tolist()
+    sure = keypoints.confidence[SEEN_LANDMARKS].tolist()
+    seen = sum(
+        0 <= x <= width and 0 <= y <= height and confidence >= SEEN_CONFIDENCE
+        for (x, y), confidence in zip(places, sure, strict=True)
+    )
+    return bool(seen < MIN_SEEN)

@@ -109,7 +109,8 @@ class Viewer:
             self._rtt_s = (
                 sample if self._rtt_s is None else self._rtt_s + (sample - self._rtt_s) / 8
             )
-            self.woken.set()
+            if self._slot is not None:  # which the window may have held back
+                self.woken.set()
 
     def set(self, change: Set) -> None:
         """Changes rate or persons, from the next pose on."""

@@ -67,6 +67,23 @@ def test_without_acks_four_poses_leave_and_the_newest_waits() -> None:
     assert taken(v, 3.4) == 100
 
 
+def test_an_ack_wakes_the_sender_only_where_a_pose_waits_for_it() -> None:
+    v = viewer()
+    for seq in (1, 2, 3, 4):
+        v.offer(published(seq), 0.0)
+        taken(v, 0.0)
+    v.woken.clear()
+    v.ack(1, 0.0)
+    assert not v.woken.is_set()
+    for seq in (5, 6):
+        v.offer(published(seq), 0.0)
+        taken(v, 0.0)
+    v.woken.clear()
+    v.ack(2, 0.0)
+    assert v.woken.is_set()
+    assert taken(v, 0.0) == 6
+
+
 def test_a_cumulative_ack_covers_all_before() -> None:
     v = viewer()
     for seq in (1, 2, 3, 4):

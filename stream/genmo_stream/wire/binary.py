@@ -61,7 +61,7 @@ def _encode_person(person: PosePerson, space: Space, landmarks: bool) -> bytes:
 
 
 def _bytes(values: Floats) -> bytes:
-    return values.astype("<f4").tobytes()
+    return values.astype("<f4", copy=False).tobytes()
 
 
 def _hundred_us(ms: float) -> int:

@@ -176,23 +176,24 @@ def _person(person: object, image_size: tuple[int, int]) -> Keypoints:
         raise WireError(f"persons holds {kind(person)}; expected objects")
     rows = _rows(person, "landmarks", (NUM_LANDMARKS, 3), "MediaPipe's [x px, y px, visibility]")
     pixels, visibility = rows[:, :2], rows[:, 2]
-    far = FAR_SIDES * max(image_size)
-    if not (np.abs(pixels) <= far).all():
+    (left, top, least), (right, bottom, most) = rows.min(axis=0).tolist(), rows.max(axis=0).tolist()
+    far, furthest = FAR_SIDES * max(image_size), max(-left, -top, right, bottom)
+    if furthest > far:
         raise WireError(
-            f"landmarks has {np.abs(pixels).max():g} px in a picture of "
+            f"landmarks has {furthest:g} px in a picture of "
             f"{image_size[0]}x{image_size[1]}; expected pixels, at most {far:g}"
         )
-    low, high = visibility.min(), visibility.max()
-    if low < -VISIBILITY_SLACK or high > 1 + VISIBILITY_SLACK:
-        raise WireError(f"landmarks has visibilities from {low:g} to {high:g}; expected 0 to 1")
+    if least < -VISIBILITY_SLACK or most > 1 + VISIBILITY_SLACK:
+        raise WireError(f"landmarks has visibilities from {least:g} to {most:g}; expected 0 to 1")
     world = None
     if person.get("world") is not None:
         world = _rows(person, "world", (NUM_LANDMARKS, 3), "metres from the hips")
-        if not (np.abs(world) <= WORLD_M).all():
-            raise WireError(
-                f"world has {np.abs(world).max():g} m; expected at most {WORLD_M:g} from the hips"
-            )
-    return Keypoints(pixels, np.clip(visibility, 0, 1), world, image_size)
+        furthest = float(np.abs(world).max())
+        if furthest > WORLD_M:
+            raise WireError(f"world has {furthest:g} m; expected at most {WORLD_M:g} from the hips")
+    if least < 0 or most > 1:
+        visibility = np.clip(visibility, 0, 1)
+    return Keypoints(pixels, visibility, world, image_size)
 
 
 def _rows(fields: dict[str, object], name: str, shape: tuple[int, ...], what: str) -> Floats:

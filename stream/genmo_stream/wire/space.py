@@ -31,6 +31,8 @@ def to_space(values: Floats, space: Space) -> Floats:
     Args:
         values: (..., 3) positions, velocities or offsets in metres, or (..., 4) quaternions xyzw.
     """
+    if space is Space.SMPL:
+        return values.astype(np.float32) + np.float32(0)
     axes = _AXES[space]
     vector = values[..., axes.order] * np.asarray(axes.signs, np.float32)
     if values.shape[-1] == 4:
