@@ -106,7 +106,8 @@ class Refiner:
     Attributes:
         noise: how much is trusted.
         focal, centre: (2,) of the camera, pixels.
-        previous: (48,) the last tick's correction: of the root, metres, and turns of TURNS.
+        previous: (3, 16) the last tick's correction by axes: of the root, metres, and turns of
+            TURNS.
     """
 
     def __init__(self, intrinsics: Intrinsics, noise: RefineNoise | None = None) -> None:
@@ -117,7 +118,7 @@ class Refiner:
 
     def restart(self) -> None:
         """Forgets the corrections of the ticks before."""
-        self.previous = np.zeros(3 + 3 * len(TURNS))
+        self.previous = np.zeros((3, 1 + len(TURNS)))
 
     def refine(self, figure: Figure, keypoints: Keypoints) -> Figure:
         """Moves a predicted figure towards its landmarks.
@@ -131,7 +132,7 @@ class Refiner:
 
     def turn(self, rotmat: Array) -> None:
         """Goes on in another camera at the same place: rotmat (3, 3), old to new."""
-        self.previous = (self.previous.reshape(-1, 3) @ rotmat.T).ravel()
+        self.previous = rotmat @ self.previous
 
 
 def refine_together(
@@ -151,20 +152,20 @@ def refine_together(
     pixels = np.stack([seen.pixels for seen in keypoints])
     rays = (pixels - centre[:, None]) / focal[:, None]  # (P, 33, 2) x / z and y / z
     precision = _precision(noise, figures.joints[:, 0])
-    previous = np.stack([of.previous for of in refiners])  # (P, 48)
+    previous = np.stack([of.previous.ravel() for of in refiners])  # (P, 48)
     correction = np.zeros_like(previous)
     held = (1 + noise.steadiness) * precision
     for _ in range(ITERATIONS):
         error, jacobian = _linearise(figures, rays)
-        pull = weight / (1 + (error**2).sum(-1) / noise.outlier**2)
-        pulled = (jacobian * pull.repeat(2, axis=1)[..., None]).transpose(0, 2, 1)
+        pull = weight / (1 + (error**2).sum(1) / noise.outlier**2)
+        pulled = (jacobian * np.tile(pull, 2)[..., None]).transpose(0, 2, 1)
         prior = (1 + noise.steadiness) * correction - noise.steadiness * previous
         slope = pulled @ error.reshape(len(error), -1, 1) + precision @ prior[..., None]
         step = np.linalg.solve(pulled @ jacobian + held, -slope)[..., 0]
         correction += step
         figures = _moved(figures, step)
     for of, made in zip(refiners, correction, strict=True):
-        of.previous = made
+        of.previous = made.reshape(3, -1)
     return figures
 
 
@@ -187,8 +188,9 @@ def _precision(noise: RefineNoise, root: Array) -> Array:
     along = ray[:, :, None] * ray[:, None]
     depth = noise.depth * distance[..., None]
     turns = [np.radians(noise.turn_scale * degrees) ** -2 for _, degrees in TURNS]
-    precision = np.broadcast_to(np.diag(np.repeat([0.0, *turns], 3)), (len(root), 48, 48)).copy()
-    precision[:, :3, :3] = along / depth**2 + (np.eye(3) - along) / noise.lateral**2
+    precision = np.broadcast_to(np.diag(np.tile([0.0, *turns], 3)), (len(root), 48, 48)).copy()
+    own = np.arange(3) * (1 + len(TURNS))  # the root's places
+    precision[:, own[:, None], own] = along / depth**2 + (np.eye(3) - along) / noise.lateral**2
     return precision
 
 
@@ -196,37 +198,34 @@ def _linearise(figures: Figure, rays: Array) -> tuple[Array, Array]:
     """Errors across the rays in metres and their derivatives by root motion and joint turns.
 
     Returns:
-        (P, 33, 2) point minus ray at the point's depth, and (P, 66, 3 + 3·turns).
+        (P, 2, 33) point minus ray at the point's depth, and (P, 66, 48): as the errors lie, by x
+        of root and turns, then y, then z.
     """
     points = figures.landmarks()
     depth = np.maximum(points[..., 2:], MIN_DEPTH_M)
     flat = points[..., :2] / depth
-    error = (flat - rays) * depth
+    error = ((flat - rays) * depth).swapaxes(1, 2)
     # A point that moves by d moves across its ray by d_x − flat_x d_z and d_y − flat_y d_z; a turn
     # w moves it by w × lever, and row · (w × lever) = w · (lever × row).
-    people = len(points)
-    jacobian = np.zeros((people, NUM_LANDMARKS, 2, 1 + len(TURNS), 3))
-    jacobian[:, :, 0, 0, 0] = jacobian[:, :, 1, 0, 1] = 1.0
-    jacobian[:, :, :, 0, 2] = -flat
-    lever = points[:, :, None] - figures.joints[:, None, _TURNING]  # (P, 33, turns, 3)
-    lever *= _MOVES[..., None]
-    x, y, z = lever[..., 0], lever[..., 1], lever[..., 2]
+    jacobian = np.empty((len(points), 2, NUM_LANDMARKS, 3, 1 + len(TURNS)))
+    jacobian[..., 0] = np.eye(3)[:2, None]
+    jacobian[..., 2, 0] = -flat.swapaxes(1, 2)
+    joints = figures.joints[:, _TURNING]
+    x, y, z = ((points[:, :, None, k] - joints[:, None, :, k]) * _MOVES for k in range(3))
     u, v = flat[..., 0, None], flat[..., 1, None]
-    jacobian[:, :, 0, 1:, 0] = -u * y
-    jacobian[:, :, 0, 1:, 1] = z + u * x
-    jacobian[:, :, 0, 1:, 2] = -y
-    jacobian[:, :, 1, 1:, 0] = -z - v * y
-    jacobian[:, :, 1, 1:, 1] = v * x
-    jacobian[:, :, 1, 1:, 2] = x
-    return error, jacobian.reshape(people, 2 * NUM_LANDMARKS, -1)
+    across, down = jacobian[:, 0, :, :, 1:], jacobian[:, 1, :, :, 1:]  # (P, 33, 3, turns)
+    across[:, :, 0], across[:, :, 1], across[:, :, 2] = -u * y, z + u * x, -y
+    down[:, :, 0], down[:, :, 1], down[:, :, 2] = -z - v * y, v * x, x
+    return error, jacobian.reshape(len(points), 2 * NUM_LANDMARKS, -1)
 
 
 def _moved(figures: Figure, step: Array) -> Figure:
-    """Figures after a step: root by step[:, :3], then each turning joint about itself."""
+    """Figures after a step (P, 48): the root's, then each turning joint about itself."""
     people = len(step)
+    by_axes = step.reshape(people, 3, -1).swapaxes(1, 2)  # (P, 16, 3)
     own = np.broadcast_to(np.eye(3), (people, NUM_JOINTS, 3, 3)).copy()
-    own[:, _TURNING] = axis_angle_to_rotmat(step[:, 3:].reshape(people, -1, 3))
-    root = figures.joints[:, 0] + step[:, :3]
+    own[:, _TURNING] = axis_angle_to_rotmat(by_axes[:, 1:])
+    root = figures.joints[:, 0] + by_axes[:, 0]
     turned, joints = forward_kinematics(own, root, figures.joints)
     return Figure(turned @ figures.rotmat, joints, figures.landmark_offsets)
 

@@ -4,6 +4,7 @@ All in one static frame of reference (the camera's: x right, y down, z forward),
 causal: the position at t uses samples up to t only.
 """
 
+import math
 from collections import deque
 from dataclasses import dataclass
 
@@ -120,7 +121,7 @@ class Rollout:
         self._t_seen = 0.0
         self._lateral_variance = 0.0
         self._bias = 0.0  # of the velocity along the optical axis, learned from the seen depth
-        self._covariance = np.zeros((2, 2))  # of depth and bias
+        self._covariance = (0.0, 0.0, 0.0)  # of depth, of depth and bias, of bias
         self.position = np.zeros(3)
         self.velocity = np.zeros(3)
 
@@ -137,8 +138,8 @@ class Rollout:
         self._bias = 0.0
         self.position = position.astype(np.float64)
         self.velocity = velocity.astype(np.float64)
-        self._lateral_variance = (noise.lateral * position[2]) ** 2
-        self._covariance = np.diag([(noise.depth * position[2]) ** 2, noise.velocity**2])
+        self._lateral_variance = (noise.lateral * float(position[2])) ** 2
+        self._covariance = ((noise.depth * float(position[2])) ** 2, 0.0, noise.velocity**2)
 
     def step(
         self, t: float, velocity: NDArray[np.float64], seen: NDArray[np.float64] | None
@@ -173,32 +174,37 @@ class Rollout:
 
     def _predict(self, dt: float, moved: NDArray[np.float64]) -> None:
         noise = self._noise
-        kept = float(np.exp(-dt / noise.memory))
+        kept = math.exp(-dt / noise.memory)
         self.position = self.position + moved - np.array([0.0, 0.0, self._bias * dt])
         self._bias *= kept
         self._lateral_variance += noise.wander**2 * dt
-        change = np.array([[1.0, -dt], [0.0, kept]])
-        self._covariance = change @ self._covariance @ change.T
-        self._covariance[1, 1] += noise.velocity**2 * (1 - kept**2)
+        own, both, bias = self._covariance  # F P Fᵀ with F = [[1, −dt], [0, kept]]
+        self._covariance = (
+            own - 2 * dt * both + dt * dt * bias,
+            kept * (both - dt * bias),
+            kept * kept * bias + noise.velocity**2 * (1 - kept**2),
+        )
 
     def _correct(self, dt: float, seen: NDArray[np.float64]) -> None:
         noise = self._noise
-        depth = max(float(self.position[2]), MIN_DEPTH_M)
-        seen_depth = max(float(seen[2]), MIN_DEPTH_M)
-        bearing = self.position[:2] / depth
+        x, y, z = self.position.tolist()
+        seen_x, seen_y, seen_z = seen.tolist()
+        depth, seen_depth = max(z, MIN_DEPTH_M), max(seen_z, MIN_DEPTH_M)
         across = self._lateral_variance / (self._lateral_variance + (noise.lateral * depth) ** 2)
-        bearing = bearing + across * (seen[:2] / seen_depth - bearing)
+        x, y = x / depth, y / depth  # the bearing
+        x, y = x + across * (seen_x / seen_depth - x), y + across * (seen_y / seen_depth - y)
         self._lateral_variance *= 1 - across
 
         # Fewer pictures a second are not less sure of what they tell together; the first one
         # after a gap is a single one all the same.
         variance = (noise.depth * depth) ** 2 / (TICK_HZ * min(dt, LONGEST_S))
-        gain = self._covariance[:, 0] / (self._covariance[0, 0] + variance)
+        own, both, bias = self._covariance
+        gain, gain_bias = own / (own + variance), both / (own + variance)
         error = seen_depth - depth
-        depth += float(gain[0]) * error
-        self._bias += float(gain[1]) * error
-        self._covariance = self._covariance - np.outer(gain, self._covariance[0])
-        self.position = np.append(bearing * depth, depth)
+        depth += gain * error
+        self._bias += gain_bias * error
+        self._covariance = (own - gain * own, both - gain * both, bias - gain_bias * both)
+        self.position = np.array((x * depth, y * depth, depth))
 
 
 def settle_path(
