@@ -19,11 +19,9 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from genmo_rt.camera import Intrinsics
 from genmo_rt.clock import TICK_HZ, Tick
-from genmo_rt.conditions import from_keypoints
 from genmo_rt.errors import GenmoError
-from genmo_rt.estimate import Estimator, advance_together
+from genmo_rt.estimate import Estimator
 from genmo_rt.keypoints import Keypoints
 from genmo_stream.assembler import EncodedFrame, FrameAssembler
 from genmo_stream.camera_watch import CameraWatch
@@ -32,8 +30,11 @@ from genmo_stream.capture import CaptureTimeline
 from genmo_stream.decoder import create_decoder, to_rgb
 from genmo_stream.keypoints import KeypointStage
 from genmo_stream.seen import Seen, SeenPerson
-from genmo_stream.solvers import Followed, Solvers, steps
-from genmo_stream.tracking import PersonTracker
+from genmo_stream.solvers import Followed
+from genmo_stream.thinker import Advance, Forget, Thinker
+from genmo_stream.thinker_process import Asked, Told, packed, unpacked
+from genmo_stream.tracking import PersonState, PersonTracker
+from genmo_stream.whip import PublishOptions
 from genmo_stream.wire import PoseMessage, PosePerson, Space, encode_pose
 from genmo_stream.wire.keypoints import (
     PUBLISHER_LIMITS,
@@ -43,7 +44,7 @@ from genmo_stream.wire.keypoints import (
 )
 
 PICTURE = Path(__file__).parent / "models" / "somebody.jpg"  # scripts/draw_somebody.py made it
-TOGETHER = 4  # streams in one batch of the model, as on a busy machine
+FEW, TOGETHER = 2, 16  # streams in one batch of the model
 REPEATS = 12  # of every stage
 BIT_RATE = 1_500_000
 PACKETS = 6  # of a frame at BIT_RATE
@@ -51,7 +52,7 @@ PACKET_BYTES, PAYLOAD_TYPE = 1200, 96
 MAX_SIDE = 4096
 # What can't be run without a network, in shares of what is: measured in a server with four cameras.
 ASSEMBLY = 10.0  # all that a packet costs, over reading it and putting it to others
-EVENT_LOOP = 1.25  # a published pose, over what is run here of it
+EVENT_LOOP = 2.0  # a published pose, over what is run here of it
 
 Image = NDArray[np.uint8]
 P = ParamSpec("P")
@@ -70,16 +71,19 @@ def measure(estimator: Estimator, make_stage: Callable[[], KeypointStage]) -> Co
     frames = _encoded(picture)
     pictures, decode = _decoding(frames)
     person, look = _looking(pictures[0], make_stage)
-    whole, masked = _posing(estimator, person, missed=0), _posing(estimator, person, missed=1)
-    model = _model(estimator, person.keypoints)
+    few, publish = _posing(estimator, person, FEW)
+    late, _ = _posing(estimator, person, FEW, missed=1)
+    many, _ = _posing(estimator, person, TOGETHER)
+    think = (many - few) / (TOGETHER - FEW)
     return Costs(
         packets=PACKETS * ASSEMBLY * _assembling(frames),
         parse=_parsing(person.keypoints),
         decode=decode,
         look=look,
-        model=model,
-        pose=EVENT_LOOP * max(whole - model, 0.0),
-        masked=max(masked - whole, 0.0),
+        batch=max(few - FEW * think, 0.0),
+        think=think,
+        masked=max(late - few, 0.0) / FEW,
+        publish=EVENT_LOOP * publish,
     )
 
 
@@ -179,49 +183,57 @@ def _looking(
     return people[0], _least(took)
 
 
-def _posing(estimator: Estimator, person: SeenPerson, *, missed: int) -> float:
-    """What a pose costs where several streams come together, so many ticks late."""
-    followers = [(PersonTracker(1), Solvers(estimator)) for _ in range(TOGETHER)]
-    took = []
+def _posing(
+    estimator: Estimator, person: SeenPerson, streams: int, *, missed: int = 0
+) -> tuple[float, float]:
+    """What so many streams' frames that come together cost the model's process, all of them.
+
+    Args:
+        streams: with a frame each.
+        missed: ticks by which each frame is late.
+    Returns:
+        and what one of them costs the server.
+    """
+    thinker = Thinker(estimator)
+    trackers = [PersonTracker(1) for _ in range(streams)]
+    thought, served = [], []
     for turn in range(REPEATS):
         index = turn * (1 + missed)
         first = turn == 0
         tick = Tick(index, index / TICK_HZ, 0 if first else missed, restart=first, reset=first)
-        took.append(_timed(_pose, followers, person, tick) / TOGETHER)
-    for _, solvers in followers:
-        solvers.forget()
-    return _least(took)
+        orders: list[bytes] = []
+        told: list[bytes] = []
+        ordering = _timed(_order, trackers, person, tick, orders)
+        thought.append(_timed(_think, thinker, orders, told))
+        served.append((ordering + _timed(_publish, told, person, tick)) / streams)
+    thinker([Forget(stream) for stream in range(streams)])
+    return _least(thought), _least(served)
 
 
-def _pose(
-    followers: Sequence[tuple[PersonTracker, Solvers]], person: SeenPerson, tick: Tick
+def _order(
+    trackers: Sequence[PersonTracker], person: SeenPerson, tick: Tick, orders: list[bytes]
 ) -> None:
-    """One frame of each stream, from its landmarks to bytes."""
-    frames, asked = [], []
-    for tracker, solvers in followers:
-        seen = Seen(tick.index, 0, 0.0, 0.0, person.keypoints.image_size, tick, (person,))
-        frame = Followed(seen, tracker.update(seen.people, tick.t))
-        asked += steps(solvers.of(frame), frame)
-        solvers.due(frame)
-        frames.append(frame)
-    for frame, poses in zip(frames, advance_together(asked), strict=True):
-        (there,) = frame.persons
-        on_wire = PosePerson.from_pose(there.person, there.state, poses[-1][0], there.keypoints)
+    """A frame of each stream, from its landmarks to what the model's process gets."""
+    for stream, tracker in enumerate(trackers):
+        seen = Seen(tick.index, 0, 0.0, 0.0, person.keypoints.image_size, tick, ())
+        followed = Followed(seen, tracker.update((person,), tick.t))
+        orders.append(packed(Asked(stream, Advance(stream, 0, PublishOptions(), followed))))
+
+
+def _think(thinker: Thinker, orders: Sequence[bytes], told: list[bytes]) -> None:
+    """All of it, as the process does it."""
+    answers = thinker([unpacked(order).order for order in orders])
+    told.append(packed(Told(tuple(enumerate(answers)), thinker.figures)))
+
+
+def _publish(told: Sequence[bytes], person: SeenPerson, tick: Tick) -> None:
+    """From what the model's process says to bytes for viewers."""
+    for _, thought in unpacked(told[0]).answers:
+        (posed,) = thought.persons
+        on_wire = PosePerson.from_pose(
+            posed.person, PersonState.TRACKED, posed.poses[-1][0], person.keypoints
+        )
         encode_pose(PoseMessage(tick.index, 0, (on_wire,)), Space.SMPL)
-
-
-def _model(estimator: Estimator, keypoints: Keypoints) -> float:
-    """One stream's share of a batch of the model alone."""
-    engine = estimator.engine
-    conditions = from_keypoints(keypoints, Intrinsics.default(*keypoints.image_size), None)
-    slots = [engine.open() for _ in range(TOGETHER)]
-    try:
-        batch = [conditions] * TOGETHER
-        took = [_timed(engine.step_together, slots, batch) for _ in range(REPEATS)]
-    finally:
-        for slot in slots:
-            slot.close()
-    return _least(took) / TOGETHER
 
 
 def _timed(work: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> float:

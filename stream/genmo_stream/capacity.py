@@ -1,6 +1,7 @@
 """How many streams a machine carries, from what a frame costs on it.
 
-Two things run out: the cores' time, and the time of the one thread at a time that runs Python.
+Three things run out: the cores' time, the time of the one thread at a time that runs the server's
+Python, and that of the model's process, which has one thread.
 """
 
 from dataclasses import dataclass
@@ -9,8 +10,8 @@ from genmo_rt.clock import TICK_HZ
 
 # Of the time that streams may take. The rest is for viewers, peaks and the system, and for what
 # every stage costs more beside others: a third, measured on two cores.
-SHARE = 0.55
-PYTHON_SHARE = 0.7  # of the time that Python runs on its one core; beyond it frames queue
+SHARE = 0.65
+THREAD_SHARE = 0.8  # of the time of either thread; beyond it frames queue
 HALF_HZ = TICK_HZ / 2  # frames looked at per second and camera on the rung half
 
 
@@ -19,22 +20,24 @@ class Costs:
     """Processor time of one frame with one person, milliseconds.
 
     Attributes:
-        packets: what a frame's packets take, in Python.
-        parse: what a message with landmarks takes, in Python.
+        packets: what a frame's packets take, in the server's Python.
+        parse: what a message with landmarks takes, in the server's Python.
         decode: from packets to a picture.
         look: the 2D stage, colours included.
-        model: the batched model's share of one stream.
-        pose: the rest, from landmarks to a published pose, in Python.
+        batch: what the model's process takes for frames together, whoever they are.
+        think: what it takes for each of them beside that, from landmarks to a pose.
         masked: a tick without a frame, more than that.
+        publish: the rest, in the server's Python: who is who, and the messages.
     """
 
     packets: float
     parse: float
     decode: float
     look: float
-    model: float
-    pose: float
+    batch: float
+    think: float
     masked: float
+    publish: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +56,42 @@ class Capacity:
 
 
 def capacity_of(costs: Costs, cores: int) -> Capacity:
-    """What so many cores carry; Python runs on one of them at a time."""
-    half_python = TICK_HZ * costs.packets + HALF_HZ * costs.pose
-    half_else = TICK_HZ * costs.decode + HALF_HZ * (costs.look + costs.model + costs.masked)
-    full_python = TICK_HZ * (costs.packets + costs.pose)
-    full_else = TICK_HZ * (costs.decode + costs.look + costs.model)
-    keypoints_python = TICK_HZ * (costs.parse + costs.pose)
-    keypoints_else = TICK_HZ * costs.model
+    """What so many cores carry; cameras are few, so their frames meet no others in a batch."""
+    alone = costs.batch + costs.think
+    half = _Load(
+        server=TICK_HZ * costs.packets + HALF_HZ * costs.publish,
+        model=HALF_HZ * (alone + costs.masked),
+        others=TICK_HZ * costs.decode + HALF_HZ * costs.look,
+    )
+    full = _Load(
+        server=TICK_HZ * (costs.packets + costs.publish),
+        model=TICK_HZ * alone,
+        others=TICK_HZ * (costs.decode + costs.look),
+    )
+    keypoints = _Load(
+        server=TICK_HZ * (costs.parse + costs.publish), model=TICK_HZ * costs.think, others=0.0
+    )
     return Capacity(
-        cameras=max(1, _fit(half_python, half_else, cores)),
-        full=_fit(full_python, full_else, cores),
-        keypoint_streams=max(1, _fit(keypoints_python, keypoints_else, cores)),
+        cameras=max(1, half.fit(cores)),
+        full=full.fit(cores),
+        keypoint_streams=max(1, keypoints.fit(cores, for_all=TICK_HZ * costs.batch)),
     )
 
 
-def _fit(python: float, others: float, cores: int) -> int:
-    """Streams that fit in, of so many milliseconds per second each."""
-    return int(1e3 * min(SHARE * cores / (python + others), PYTHON_SHARE / python))
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """What one stream takes, milliseconds per second: of each of the two threads, and elsewhere."""
+
+    server: float
+    model: float
+    others: float
+
+    def fit(self, cores: int, *, for_all: float = 0.0) -> int:
+        """How many fit beside what the model's process takes for all of them."""
+        whole = SHARE * cores * 1e3 - for_all
+        most = min(
+            whole / (self.server + self.model + self.others),
+            THREAD_SHARE * 1e3 / self.server,
+            (THREAD_SHARE * 1e3 - for_all) / self.model,
+        )
+        return max(0, int(most))

@@ -129,7 +129,7 @@ def _capacity(config: ServerConfig) -> str:
     return (
         f"{admission}, of one person each at 640x480 and 30 fps, on {cores} cores; a frame takes "
         f"{costs.packets + costs.decode:.1f} ms to arrive, {costs.look:.1f} to be looked at and "
-        f"{costs.model + costs.pose:.1f} to become a pose"
+        f"{costs.batch + costs.think:.1f} to become a pose"
     )
 
 

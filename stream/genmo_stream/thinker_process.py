@@ -166,6 +166,11 @@ def packed(what: object) -> bytes:
     return LENGTH.pack(len(data)) + data
 
 
+def unpacked(data: bytes) -> Any:
+    """What `packed` packed."""
+    return pickle.loads(data[LENGTH.size :])
+
+
 def _receive(link: socket.socket) -> Any:
     """The next thing that comes; raises EOFError when nothing can come any more."""
     (size,) = LENGTH.unpack(_exactly(link, LENGTH.size))

@@ -5,6 +5,7 @@ import gc
 import threading
 import weakref
 from collections.abc import Coroutine
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
@@ -292,14 +293,23 @@ def test_at_half_frames_come_at_least_two_ticks_apart_and_the_others_count_as_dr
 
 # ---- capacity and admission ---------------------------------------------------------------------
 
-COSTS = Costs(packets=0.3, parse=0.1, decode=0.4, look=12.0, model=0.5, pose=2.5, masked=0.5)
+COSTS = Costs(
+    packets=0.3, parse=0.1, decode=0.4, look=12.0, batch=3.0, think=0.8, masked=0.4, publish=0.5
+)
 
 
-def test_capacity_grows_with_the_cores_until_the_one_that_runs_python_is_full() -> None:
+def test_capacity_grows_with_the_cores_until_one_of_the_two_threads_is_full() -> None:
     few, more, many = (capacity_of(COSTS, cores) for cores in (2, 4, 1000))
     assert more.cameras in (2 * few.cameras, 2 * few.cameras + 1)
-    assert many.cameras == int(700 / (30 * 0.3 + 15 * 2.5))
-    assert many.keypoint_streams == int(700 / (30 * (0.1 + 2.5)))
+    assert many.cameras == int(800 / (15 * (3.0 + 0.8 + 0.4)))  # the model's process
+    assert many.keypoint_streams == int((800 - 30 * 3.0) / (30 * 0.8))
+    light = replace(COSTS, batch=0.1, think=0.1)
+    assert capacity_of(light, 1000).keypoint_streams == int(800 / (30 * (0.1 + 0.5)))  # the server
+
+
+def test_what_a_batch_costs_is_paid_once_by_all_keypoint_streams() -> None:
+    alone = replace(COSTS, batch=0.0, think=COSTS.batch + COSTS.think)
+    assert capacity_of(COSTS, 4).keypoint_streams > 2 * capacity_of(alone, 4).keypoint_streams
 
 
 def test_looking_at_half_the_frames_makes_room_for_more_cameras() -> None:
@@ -308,7 +318,7 @@ def test_looking_at_half_the_frames_makes_room_for_more_cameras() -> None:
 
 
 def test_a_machine_that_is_too_slow_takes_one_stream_of_either_kind() -> None:
-    slow = Costs(*(100.0,) * 7)
+    slow = Costs(*(100.0,) * 8)
     assert capacity_of(slow, 1) == Capacity(cameras=1, full=0, keypoint_streams=1)
 
 
@@ -349,9 +359,9 @@ def test_an_overloaded_machine_refuses_newcomers_but_not_who_takes_a_live_stream
 def test_a_frame_costs_something_at_every_stage() -> None:
     estimator = make_estimator(slots=TOGETHER)
     costs = measure(estimator, lambda: PeopleStage("lite", limit=1))
-    assert min(costs.packets, costs.parse, costs.decode, costs.model) > 0
+    assert min(costs.packets, costs.parse, costs.decode, costs.think, costs.publish) > 0
     assert costs.look > costs.decode
-    assert costs.pose > 0 <= costs.masked
+    assert min(costs.batch, costs.masked) >= 0
     assert estimator.engine.free == TOGETHER
 
 
