@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+import psutil
 import pytest
 from websockets.sync.client import connect
 
@@ -125,6 +126,36 @@ def test_a_publisher_that_vanishes_can_be_followed_by_another(
             poses = genmo_client.poses(poses_url(live_server, stream="again"))
             fresh = list(itertools.islice(poses, 5))
             assert len(fresh) == 5
+
+
+@pytest.mark.slow
+def test_a_stream_goes_on_when_the_models_process_dies(
+    live_server: ServerProcess, videos: Path
+) -> None:
+    children = psutil.Process(live_server.pid).children()
+    (model,) = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+    flags = ("--size", "320x240", "--fps", "15")
+    with (
+        publisher(videos / "demo.mp4", live_server, *flags, stream="mended"),
+        connect(poses_url(live_server, stream="mended"), proxy=None) as viewer,
+    ):
+        before, after = list[int](), list[int]()
+        while len(after) < 10:
+            message = json.loads(viewer.recv(PATIENCE_S))
+            assert message.get("state") != "ended"
+            assert message["type"] not in ("error", "bye")
+            if message["type"] != "pose":
+                continue
+            viewer.send(json.dumps({"type": "ack", "seq": message["seq"]}))
+            if model.is_running():
+                before.append(message["seq"])
+                if len(before) == 10:
+                    model.kill()
+                    psutil.wait_procs([model], PATIENCE_S)
+            else:
+                after.append(message["seq"])
+        assert before[-1] < after[0]
+    until(lambda: state_of(live_server, "mended") == "ended")
 
 
 @pytest.mark.slow
