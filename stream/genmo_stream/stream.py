@@ -253,34 +253,52 @@ class Stream:
         self._publisher += 1
         self._options = options
         self._waiting.clear()
-        handoff: asyncio.Queue[Followed] = asyncio.Queue(maxsize=1)
         try:
-            async with asyncio.TaskGroup() as group:
-                estimating = group.create_task(self._estimate(handoff))
-                await self._observe(source, options, handoff)
-                await handoff.join()
-                estimating.cancel()
+            if source.kind == "keypoints":  # nothing is gained by seeing ahead
+                with suppress(SourceEnded):
+                    while True:
+                        await self._estimate(await self._observe(source))
+            else:
+                await self._side_by_side(source)
         finally:
             # The next publisher has the same solver, and two 2D stages would hold 100 MB.
             await source.release()
             await asyncio.to_thread(trim)
 
-    async def _observe(
-        self, source: SeenSource, options: PublishOptions, handoff: asyncio.Queue[Followed]
-    ) -> None:
-        """Landmarks → persons and their states, until the publisher is gone."""
-        with suppress(SourceEnded):
+    async def _side_by_side(self, source: SeenSource) -> None:
+        """Sees the next frame while the estimators work on this one."""
+        handoff: asyncio.Queue[Followed] = asyncio.Queue(maxsize=1)
+
+        async def estimate() -> None:
             while True:
-                seen = await source.next(self._admit)
-                if seen.complaint is not None:
-                    self.hub.send(ErrorMessage(BAD_SENSOR, seen.complaint))
-                persons = self._tracker.update(seen.people, seen.tick.t)
-                self._followed += 1
-                followed = Followed(replace(seen, people=()), persons, self._followed)
-                self.hub.note(_sighting(followed, options))
-                await handoff.put(followed)
-                if source.kind == "keypoints":  # nothing is gained by seeing ahead
-                    await handoff.join()
+                followed = await handoff.get()
+                try:
+                    await self._estimate(followed)
+                finally:
+                    handoff.task_done()
+
+        async with asyncio.TaskGroup() as group:
+            estimating = group.create_task(estimate())
+            with suppress(SourceEnded):
+                while True:
+                    await handoff.put(await self._observe(source))
+            await handoff.join()
+            estimating.cancel()
+
+    async def _observe(self, source: SeenSource) -> Followed:
+        """Landmarks → persons and their states.
+
+        Raises:
+            SourceEnded: the publisher is gone.
+        """
+        seen = await source.next(self._admit)
+        if seen.complaint is not None:
+            self.hub.send(ErrorMessage(BAD_SENSOR, seen.complaint))
+        persons = self._tracker.update(seen.people, seen.tick.t)
+        self._followed += 1
+        followed = Followed(replace(seen, people=()), persons, self._followed)
+        self.hub.note(_sighting(followed, self._options))
+        return followed
 
     def _admit(self, t_capture_us: int, clock: CaptureClock) -> Tick | None:
         """A frame came: the stream is live, with its clock; its tick, if it is to be used."""
@@ -291,23 +309,18 @@ class Stream:
         self._late += tick is None
         return tick
 
-    async def _estimate(self, handoff: asyncio.Queue[Followed]) -> None:
+    async def _estimate(self, followed: Followed) -> None:
         """Persons → poses → viewers."""
-        while True:
-            followed = await handoff.get()
-            try:
-                self._waiting[followed.number] = followed
-                started = time.perf_counter()
-                thought = await self._think(followed)
-                model_ms = (time.perf_counter() - started) * 1e3
-                for posed in thought.persons:
-                    for pose, framed in posed.poses:
-                        self.hub.note(_solved(followed.seen, posed, pose, framed))
-                for number in thought.due:
-                    due = self._waiting.pop(number)
-                    self._publish(due, _poses(due, thought), model_ms)
-            finally:
-                handoff.task_done()
+        self._waiting[followed.number] = followed
+        started = time.perf_counter()
+        thought = await self._think(followed)
+        model_ms = (time.perf_counter() - started) * 1e3
+        for posed in thought.persons:
+            for pose, framed in posed.poses:
+                self.hub.note(_solved(followed.seen, posed, pose, framed))
+        for number in thought.due:
+            due = self._waiting.pop(number)
+            self._publish(due, _poses(due, thought), model_ms)
 
     async def _think(self, followed: Followed) -> Thought:
         """The poses that come with a frame."""
