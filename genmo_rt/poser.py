@@ -5,6 +5,7 @@ posing.py leads several persons through these stages together.
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -14,13 +15,16 @@ from genmo_rt.camera import Intrinsics
 from genmo_rt.carried import Passing
 from genmo_rt.contacts import FootHold
 from genmo_rt.easing import Easing
+from genmo_rt.gravity import Balance
 from genmo_rt.keypoints import Keypoints
 from genmo_rt.live_math import rotmat_to_quat_xyzw
 from genmo_rt.lookahead import Timed, smoothed
 from genmo_rt.pose import Pose
 from genmo_rt.refine import Figure, Refiner
-from genmo_rt.rests import RestDetector
+from genmo_rt.rests import POINTS, RestDetector
 from genmo_rt.rollout import Rollout
+from genmo_rt.sizes import Standing
+from genmo_rt.skeleton import NUM_JOINTS, PARENTS
 from genmo_rt.smooth import RotationFilter
 from genmo_rt.smpl import Body
 from genmo_rt.soles import Soles
@@ -30,6 +34,7 @@ from genmo_rt.world import World
 Array = NDArray[np.float64]
 
 FADE_S = 1.0  # an unseen person's velocity fades with this time constant
+SURE_FEET = 0.5  # of heels and toes, the surest: from this confidence on feet are seen
 BEHIND = 8  # ticks of landmarks kept to be smoothed with what follows, at most
 
 
@@ -41,7 +46,7 @@ class Poser:
         world: the stream's.
         shape: (10,) float32, the running estimate.
         rest_joints: (24, 3) float32, the T-pose skeleton of that shape.
-        refiner, easing, smooth: what posing.py calls by itself.
+        refiner, easing, smooth, rests, feet, rollout: what posing.py calls by itself.
     """
 
     def __init__(
@@ -52,6 +57,7 @@ class Poser:
         self._intrinsics = intrinsics
         self.world = world
         self._rule = ShapeRule(body, height_m)
+        self._standing = Standing(stated=height_m is not None)
         self.shape = np.zeros(10, np.float32)
         self.rest_joints = body.rest_joints(torch.zeros(10)).numpy()
         self.restart()
@@ -69,24 +75,24 @@ class Poser:
         """
         self._cut = cut
         self._t_seen = 0.0
-        self._rollout = Rollout()
+        self._feet_seen = 0.0
+        self.rollout = Rollout()
         self.refiner = Refiner(self._intrinsics)
         self.easing = Easing()
         self.smooth = RotationFilter()
-        self._rests = RestDetector(self._intrinsics)
-        self._feet = FootHold()
+        self.rests = RestDetector(self._intrinsics)
+        self.feet = FootHold()
         self._behind: deque[Timed] = deque(maxlen=BEHIND)
-        self._t: float | None = None
         self._stood: tuple[float, Array] | None = None
 
     def turn(self, rotmat: Array) -> None:
         """Goes on in another steady camera (world.py): rotmat (3, 3), old to new."""
-        self._rollout.turn(rotmat)
+        self.rollout.turn(rotmat)
         self.refiner.turn(rotmat)
         self.easing.turn(rotmat)
         self.smooth.turn(0, rotmat)
-        self._rests.turn()
-        self._feet.turn(rotmat)
+        self.rests.turn()
+        self.feet.turn(rotmat)
         self._behind.clear()
         if self._stood is not None:
             self._stood = self._stood[0], self._stood[1] @ rotmat.T
@@ -107,6 +113,7 @@ class Poser:
             keypoints = smoothed(list(self._behind)[-len(ahead) :], as_seen, ahead)
         self._behind.append(as_seen)
         self._t_seen = t
+        self._feet_seen = min(float(keypoints.confidence[POINTS].max()) / SURE_FEET, 1.0)
         return keypoints
 
     def root(self, t: float, velocity: Array, predicted: Array, *, seen: bool) -> Array:
@@ -119,41 +126,10 @@ class Poser:
             seen: whether a picture says so.
         """
         velocity = velocity * np.exp((self._t_seen - t) / FADE_S)
-        if self._rollout.started:
-            return self._rollout.step(t, velocity, predicted if seen else None)
-        self._rollout.start(t, predicted, velocity)
+        if self.rollout.started:
+            return self.rollout.step(t, velocity, predicted if seen else None)
+        self.rollout.start(t, predicted, velocity)
         return predicted
-
-    def hold_feet(
-        self,
-        t: float,
-        root: Array,
-        soles: Array,
-        contacts: Array,
-        keypoints: Keypoints | None,
-        ahead: Sequence[Timed],
-    ) -> tuple[Array, Array]:
-        """Keeps resting feet where they are; contacts.placed puts them there.
-
-        Args:
-            t: seconds.
-            root: (3,) of the pelvis in the camera; it follows feet that rest from now on.
-            soles: (4, 3) of rests.POINTS in the camera.
-            contacts: (6,) the model's probabilities.
-            keypoints: what is seen.
-            ahead: and what follows.
-        Returns:
-            (4, 3) how far heels and toes are held from there, metres, and (4,) how surely they
-            rest.
-        """
-        dt = 0.0 if self._t is None else t - self._t
-        self._t = t
-        # What rests is not seen to rest by a camera that is carried.
-        visible = None if self.world.carried else keypoints
-        rests = self._rests.step(t, contacts, visible, soles[:, 2], ahead)
-        shifts = self._feet.shifts(t, soles, rests)
-        self._rollout.move(self._feet.root_error(dt, root, rests))
-        return shifts, rests
 
     def passing(self, t: float, figure: Figure, shape: Array) -> Passing | None:
         """How somebody moves before a camera that is carried; None before others.
@@ -168,8 +144,9 @@ class Poser:
         if before is None:
             return None
         dt = t - before[0]
-        self._feet.carry(-dt * self.world.velocity @ self.world.R_c2w)
-        return Passing((points - before[1]) / dt, self._rollout.velocity)
+        self.feet.carry(-dt / self._standing.size * self.world.velocity @ self.world.R_c2w)
+        size = self._standing.size
+        return Passing(size * (points - before[1]) / dt, size * self.rollout.velocity)
 
     def observe_world(
         self,
@@ -178,16 +155,34 @@ class Poser:
         shape: Array,
         up_cam: Array,
         contacts: Array,
+        rests: Array,
         passing: Passing | None,
     ) -> None:
-        """Tells the world of somebody who is seen."""
+        """Tells the world of somebody who is seen.
+
+        Args:
+            t: seconds.
+            figure: in the camera.
+            shape: (10,) of it.
+            up_cam: (3,) as the model says.
+            contacts: (6,) as it says, too.
+            rests: (4,) how surely heels and toes rest, as in rests.POINTS.
+            passing: of this tick.
+        """
         points = self._soles.points(figure.rotmat, figure.joints, shape)
-        if not self.world.started:
-            self.world.start(t, points)
-        elif self._cut:
+        stature = self._rule.height(shape)
+        carries = ((contacts[:4] + rests) / 2)[self._soles.contact]
+        balance = Balance.of(figure.joints, points, carries, stature)
+        balance = replace(balance, sure=balance.sure * self._feet_seen)
+        first = not self.world.started
+        if first:
+            self.world.start(t, points, up_cam, balance)
+        self.world.stand(t, self._standing, stature, points, carries * self._feet_seen)
+        points = self._standing.size * points
+        if self._cut and not first:
             self.world.cut(t, points)
-        else:
-            self.world.observe(t, up_cam, points, contacts[self._soles.contact], passing)
+        elif not first:
+            self.world.observe(t, up_cam, points, contacts[self._soles.contact], passing, balance)
         self._cut = False
 
     def publish(
@@ -202,11 +197,12 @@ class Poser:
             contacts: (6,) probabilities.
             confidence: 0..1.
         """
+        figure, size = self._sized(figure), self._standing.size
         quat_xyzw = local_quat_xyzw.astype(np.float32)
         root_cam = quat_xyzw[0].copy()
         quat_xyzw[0] = rotmat_to_quat_xyzw(self.world.R_c2w @ figure.rotmat[0])
         joints = self.world.points(figure.joints).astype(np.float32)
-        velocity = self.world.directions(self._rollout.velocity) + self.world.velocity
+        velocity = self.world.directions(size * self.rollout.velocity) + self.world.velocity
         return Pose(
             t=t,
             quat_xyzw=quat_xyzw,
@@ -219,3 +215,29 @@ class Poser:
             joints_cam=figure.joints.astype(np.float32),
             root_quat_xyzw_cam=root_cam,
         )
+
+    def _sized(self, figure: Figure) -> Figure:
+        """The figure as large, and as far away, as the person is; takes their shape over."""
+        size = self._standing.size
+        if size == 1.0:
+            return figure
+        shape = self._rule.grown(self.shape.astype(np.float64), size)
+        rest = self.body.rest_joints(torch.from_numpy(shape)).numpy()
+        self.set_shape(shape, rest)
+        bones = rest[1:] - rest[_PARENTS]
+        bones = (figure.rotmat[_PARENTS] @ bones[..., None])[..., 0]
+        joints = size * figure.joints[0] + _CHAINS @ bones
+        return Figure(figure.rotmat, joints, figure.landmark_offsets)
+
+
+def _chains() -> Array:
+    """(24, 23): 1 where a bone, by the joint at its end, is between a joint and the pelvis."""
+    chains = np.zeros((NUM_JOINTS, NUM_JOINTS))
+    for joint in range(1, NUM_JOINTS):
+        chains[joint] = chains[PARENTS[joint]]
+        chains[joint, joint] = 1.0
+    return chains[:, 1:]
+
+
+_PARENTS = np.array(PARENTS[1:])
+_CHAINS = _chains()

@@ -94,7 +94,7 @@ def pose_together(asked: Sequence[Posing]) -> list[Pose]:
         figure, contacts = figures.of(n), said.contacts[n]
         if seen[n] is not None:
             up_cam, shape = said.up_cam[n], skeletons.shape[n]
-            of.poser.observe_world(of.t, figure, shape, up_cam, contacts, passings[n])
+            of.poser.observe_world(of.t, figure, shape, up_cam, contacts, rests[n], passings[n])
         poses.append(of.poser.publish(of.t, figure, quat_xyzw[n], contacts, confidence[n]))
     return poses
 
@@ -223,14 +223,14 @@ def _hold_feet(
         rest.
     """
     t = np.array([of.t for of in asked])
-    holds = [of.poser._feet for of in asked]
+    holds = [of.poser.feet for of in asked]
     before = [of.t if hold.t is None else hold.t for of, hold in zip(asked, holds, strict=True)]
     # What rests is not seen to rest by a camera that is carried.
     visible = [
         None if of.poser.world.carried else own for of, own in zip(asked, keypoints, strict=True)
     ]
     rests = rest_together(
-        [of.poser._rests for of in asked],
+        [of.poser.rests for of in asked],
         t,
         contacts,
         visible,
@@ -239,7 +239,7 @@ def _hold_feet(
     )
     shifts = hold_together(holds, t, soles, rests)
     for of, moved in zip(asked, root_errors(holds, t - before, roots, rests), strict=True):
-        of.poser._rollout.move(moved)
+        of.poser.rollout.move(moved)
     return shifts, rests
 
 

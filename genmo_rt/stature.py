@@ -50,13 +50,19 @@ class ShapeRule:
         if self._height_m is None:
             return shape, 1.0
         height = self.height(shape)
-        missing = self._height_m - height
-        taller = shape + self._growth * (missing / float(self._growth @ self._growth))
-        return taller, self._height_m / height
+        return self._of_height(shape, self._height_m), self._height_m / height
+
+    def grown(self, shape: Array, size: float) -> Array:
+        """(10,) of somebody who is `size` times as tall, by the smallest change of coefficients."""
+        return self._of_height(shape, size * self.height(shape))
 
     def height(self, shape: Array) -> float:
         """Standing height of a shape of the body in use, metres."""
         return self._mean_height + float(self._growth @ shape)
+
+    def _of_height(self, shape: Array, height_m: float) -> Array:
+        missing = height_m - self.height(shape)
+        return np.asarray(shape + self._growth * (missing / float(self._growth @ self._growth)))
 
 
 def _to_body(body: Body) -> tuple[Array, Array]:

@@ -2,7 +2,8 @@
 
 The world is y up, metres, origin on the floor below the camera, −z the optical axis projected to
 the horizontal: a person who faces the camera faces +z. The camera is OpenCV. What changes is the
-camera's tilt (gravity) and its height (the floor); both move slowly, as the contract asks.
+camera's tilt (gravity) and its height (the floor); after the first second both move slowly, as the
+contract asks.
 
 A camera that turns is followed by its measured turns (docs/cameras.md). People are posed in a
 *steady* camera: the real one as it stood at the last anchor. It has the real one's place and
@@ -18,15 +19,24 @@ from numpy.typing import NDArray
 from genmo_rt.camera import Intrinsics
 from genmo_rt.camera_motion import CameraMotion, rotation
 from genmo_rt.carried import Carrier, Passing
+from genmo_rt.gravity import (
+    LEVEL_UP_CAM,
+    Balance,
+    Gravity,
+    angle_between,
+    camera_to_world,
+    unit,
+)
 from genmo_rt.keypoints import Keypoints
-from genmo_rt.live_math import cross
+from genmo_rt.sizes import Sizes, Standing
 
 Array = NDArray[np.float64]
 
 MAX_TURN_PER_S = np.radians(2.0)
 MAX_RISE_PER_S = 0.05  # metres
-PRIOR_TICKS = 15.0  # a level camera counts as half a second of observed gravity
-MEMORY_TICKS = 450.0  # later observations replace those of 15 s ago
+FREE_S = 1.0  # after the first pose of a world, which ...
+FREE_TURN_PER_S = np.radians(10.0)  # ... may turn by so much: nobody has got used to it
+PRIOR_TICKS = 15.0  # of a whole recording: a level camera counts as half a second
 TURN_SCALE = np.radians(25.0)  # gravity further from the mean than this counts less
 ANOTHER_FLOOR_M = 0.3  # nobody stands this far off the floor right after a cut
 FLOOR_MEMORY = 60.0  # contacts over which the floor is averaged
@@ -34,7 +44,6 @@ MIN_CONTACT = 0.5  # a foot below this probability says nothing of the floor ...
 MAX_SINKING_M = 0.05  # ... unless it is this far under it
 UP_ITERATIONS = 10
 HARDLY_UNDER = 10  # percentile of the lowest sole's height
-LEVEL_UP_CAM = np.array([0.0, -1.0, 0.0])
 ANCHOR_TURN = np.radians(20.0)
 SENSOR_S = 0.5  # over which the sensor's gravity is averaged: hands shake it
 SENSOR_LIFE_S = 1.0  # without a sensor for so long, poses tell gravity again
@@ -54,8 +63,7 @@ class World:
     R_c2w: Array
     place: Array
     started: bool
-    _up: Array  # in the first steady camera, like the next
-    _up_mean: Array
+    _up: Array  # in the first steady camera
     _R_first2w: Array
     _now: Array  # rotation of the camera to the first steady one, like the next two
     _newest: Array
@@ -70,17 +78,19 @@ class World:
         Args:
             up_cam: (3,) "up" in the camera, from the device's sensor; None for a level camera.
         """
-        self._prior = _unit(LEVEL_UP_CAM if up_cam is None else np.asarray(up_cam, np.float64))
+        self._prior = unit(LEVEL_UP_CAM if up_cam is None else np.asarray(up_cam, np.float64))
         self.shot = 0
         self.reset()
 
     def reset(self) -> None:
         """Forgets everything but the prior."""
         self.place = np.zeros(3)
+        self._gravity = Gravity(self._prior)  # in the first steady camera
+        self._sizes = Sizes()
         self._face(self._prior)
-        self._up_weight = PRIOR_TICKS
         self._floor_offset, self._floor_weight = 0.0, 0.0
         self._t = 0.0
+        self._free_until = np.inf
         self.started = False
 
     @property
@@ -124,7 +134,7 @@ class World:
             self._carrier = Carrier() if motion.carried else None
         if motion.cut:
             self.shot += 1
-            self._face(_unit(self._now.T @ self._up))
+            self._face(unit(self._now.T @ self._up))
             return
         if motion.turn.any():
             self._still = False
@@ -135,13 +145,25 @@ class World:
             self._newest, self._still = self._now, True
             self.see_from(self._newest)
 
-    def start(self, t: float, soles_cam: Array) -> None:
+    def start(
+        self,
+        t: float,
+        soles_cam: Array,
+        up_cam: Array | None = None,
+        balance: Balance | None = None,
+    ) -> None:
         """Sets the floor under the lowest sole of the first pose.
 
         Args:
             t: capture time, seconds.
             soles_cam: (N, 3) points under the feet.
+            up_cam: (3,) as in observe, like the balance; None where gravity is known already.
         """
+        if up_cam is not None and not self._senses(t):
+            self._remember_up(up_cam, balance)
+            self._up = self._gravity.up
+            self._set_up()
+        self._free_until = min(self._free_until, t + FREE_S)
         self.place[1] = -float((soles_cam @ self.R_c2w[1]).min())
         self._floor_offset, self._floor_weight = 0.0, 0.0
         self._t = t
@@ -165,6 +187,7 @@ class World:
         soles_cam: Array,
         contact: Array,
         passing: Passing | None = None,
+        balance: Balance | None = None,
     ) -> None:
         """Takes one person's evidence of one tick and moves the world towards it.
 
@@ -176,15 +199,19 @@ class World:
             soles_cam: (N, 3) points under the feet.
             contact: (N,) probability that the point rests on the floor.
             passing: how the person seems to move, in the camera's axes; None where not known.
+            balance: where their feet carry them, in the camera's axes; None where not known.
         """
         dt = max(t - self._t, 0.0)
         self._t = max(t, self._t)
-        if not self._senses(t):
-            self._remember_up(_unit(self._anchor @ up_cam))
+        senses = self._senses(t)
+        if not senses:
+            self._remember_up(up_cam, balance)
         heights = soles_cam @ self.R_c2w[1]
         lowest = int(heights.argmin())
         self._remember_floor(heights + self.camera_height, contact)
-        self._up = _turn_towards(self._up, self._up_mean, MAX_TURN_PER_S * dt)
+        free = t <= self._free_until and not senses
+        turn = FREE_TURN_PER_S if free else MAX_TURN_PER_S
+        self._up = _turn_towards(self._up, self._gravity.up, turn * dt)
         self._set_up()
         self.place[1] += float(heights[lowest] - soles_cam[lowest] @ self.R_c2w[1])
         rise = max(-MAX_RISE_PER_S * dt, min(-self._floor_offset, MAX_RISE_PER_S * dt))
@@ -194,6 +221,25 @@ class World:
             seen = Passing(self.directions(passing.soles), self.directions(passing.root))
             self._carrier.step(dt, seen, contact)
             self.place = self.place + dt * self._carrier.velocity
+
+    def stand(
+        self, t: float, person: Standing, stature: float, soles_cam: Array, rests: Array
+    ) -> None:
+        """Takes what one person's feet say of the sizes of all who stand on this floor.
+
+        The person's own size moves on, as far as may be seen.
+
+        Args:
+            t: capture time, seconds.
+            person: who it is.
+            stature: metres at the model's size, like the soles.
+            soles_cam: (N, 3) points under the feet.
+            rests: (N,) 0..1 how surely each rests, and is seen to.
+        """
+        if self._carrier is None:
+            soles = soles_cam @ self._anchor.T
+            self._sizes.see(t, person, stature, soles, rests, self._gravity)
+            person.show(t, self._gravity.up)
 
     def points(self, points_cam: Array) -> Array:
         """(..., 3) points in the steady camera to the world."""
@@ -205,7 +251,9 @@ class World:
 
     def _face(self, up_cam: Array) -> None:
         """Starts anew with the camera as it stands now; what is known of the floor stays."""
-        self._up = self._up_mean = up_cam  # in the first steady camera
+        self._up = up_cam  # in the first steady camera
+        self._gravity.face(up_cam)
+        self._sizes.forget()
         self._now = self._newest = np.eye(3)  # rotations to the first steady camera
         self._still = True
         self._carrier = None
@@ -224,19 +272,17 @@ class World:
     def _sense(self, t: float, up: Array) -> None:
         """The sensor's gravity, in the first steady camera: at once until somebody is seen."""
         share = 1 - np.exp(-max(t - self._sensed_at, 0.0) / SENSOR_S) if self._senses(t) else 1.0
-        self._up_mean = _unit(self._up_mean + share * (_unit(up) - self._up_mean))
-        self._up_weight = MEMORY_TICKS
+        self._gravity.know(unit(self._gravity.up + share * (unit(up) - self._gravity.up)))
         self._sensed_at = t
         if not self.started:
-            self._up = self._up_mean
+            self._up = self._gravity.up
             self._set_up()
 
-    def _remember_up(self, up_cam: Array) -> None:
-        """A running mean in which far-off observations weigh less (Cauchy weights)."""
-        angle = _angle(up_cam, self._up_mean)
-        weight = 1.0 / (1.0 + (angle / TURN_SCALE) ** 2)
-        self._up_weight = min(self._up_weight + weight, MEMORY_TICKS)
-        self._up_mean = _unit(self._up_mean + (up_cam - self._up_mean) * weight / self._up_weight)
+    def _remember_up(self, up_cam: Array, balance: Balance | None) -> None:
+        there = None
+        if balance is not None:
+            there = Balance(self._anchor @ balance.up_cam, balance.sure)
+        self._gravity.remember(unit(self._anchor @ up_cam), there)
 
     def _remember_floor(self, heights: Array, contact: Array) -> None:
         """A running mean of the height at which resting soles are seen."""
@@ -293,7 +339,7 @@ class SettledWorld:
         for _ in range(UP_ITERATIONS):
             angle = np.arctan2(np.linalg.norm(np.cross(up_cam, up), axis=-1), up_cam @ up)
             weight = 1.0 / (1.0 + (angle / TURN_SCALE) ** 2)
-            up = _unit((weight[:, None] * up_cam).sum(0) + PRIOR_TICKS * LEVEL_UP_CAM)
+            up = unit((weight[:, None] * up_cam).sum(0) + PRIOR_TICKS * LEVEL_UP_CAM)
         heights = soles_cam @ up
         resting = np.where(contact >= MIN_CONTACT, heights, np.inf).min(1)
         resting = resting[np.isfinite(resting)]
@@ -308,42 +354,17 @@ class SettledWorld:
         return np.asarray(points_cam @ self.R_c2w.T + [0.0, self.camera_height, 0.0])
 
 
-def camera_to_world(up_cam: Array) -> Array:
-    """The rotation of a camera that sees "up" at up_cam and looks along −z, seen from above.
-
-    Args:
-        up_cam: (3,) unit vector.
-    Returns:
-        (3, 3) R_c2w. A camera that looks straight up or down has no heading: the top or bottom
-        of its picture counts as its front.
-    """
-    forward = np.array([0.0, 0.0, 1.0])
-    if abs(up_cam[2]) > 0.999:
-        forward = np.array([0.0, np.sign(up_cam[2]), 0.0])
-    forward = _unit(forward - (forward @ up_cam) * up_cam)
-    return np.stack((cross(forward, up_cam), up_cam, -forward))
-
-
 def _turn_towards(start: Array, target: Array, max_angle: float) -> Array:
     """start turned towards target (both unit) by at most max_angle radians."""
-    angle = _angle(start, target)
+    angle = angle_between(start, target)
     if angle <= max_angle:
         return target
     if max_angle == 0.0:
         return start
-    side = _unit(target - (target @ start) * start)
+    side = unit(target - (target @ start) * start)
     return np.asarray(math.cos(max_angle) * start + math.sin(max_angle) * side)
 
 
 def _turn_of(rotmat: Array) -> float:
     """The angle of a rotation, radians."""
     return float(np.arccos(np.clip((np.trace(rotmat) - 1) / 2, -1.0, 1.0)))
-
-
-def _angle(a: Array, b: Array) -> float:
-    across = cross(a, b)
-    return math.atan2(math.sqrt(across @ across), a @ b)
-
-
-def _unit(vector: Array) -> Array:
-    return np.asarray(vector / math.sqrt(vector @ vector))

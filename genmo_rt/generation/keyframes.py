@@ -20,6 +20,7 @@ from genmo_rt.clock import TICK_HZ
 from genmo_rt.conditions import Observed
 from genmo_rt.errors import InputError
 from genmo_rt.formats.npz import read_npz
+from genmo_rt.gravity import LEVEL_UP_CAM, camera_to_world
 from genmo_rt.motion import MOTION_WIDTH, SLICES, MotionStats
 from genmo_rt.rotation import (
     axis_angle_to_rotmat,
@@ -28,7 +29,6 @@ from genmo_rt.rotation import (
     rotmat_to_rot6d,
 )
 from genmo_rt.skeleton import JOINT_NAMES, NUM_JOINTS
-from genmo_rt.world import LEVEL_UP_CAM, camera_to_world
 
 Array = NDArray[np.float64]
 

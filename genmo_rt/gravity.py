@@ -1,0 +1,196 @@
+"""Which way is up, as a camera sees it: what poses tell of gravity, gathered over time.
+
+There are two witnesses. The model says "up" of every tick; it was trained before cameras that
+hardly roll, so it knows how far one looks down, and says of every one that it doesn't roll. And
+people keep their balance: whatever they do, their centre of mass stays over what they stand on,
+give or take what a second or two average away. That tells both, where feet are seen that carry
+somebody.
+
+Most cameras don't roll, and a few roll a lot: a small roll is taken for noise, a large one is not.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genmo_rt.live_math import cross
+from genmo_rt.skeleton import JOINT_NAMES
+
+Array = NDArray[np.float64]
+
+LEVEL_UP_CAM = np.array([0.0, -1.0, 0.0])
+PRIOR_TICKS = 0.3  # what a level camera counts for in how far a camera looks down
+MEMORY_TICKS = 450.0  # later observations replace those of 15 s ago
+TURN_SCALE = math.radians(25.0)  # gravity further from the mean than this counts less
+ROLLING = 0.25  # share of cameras that roll by ROLL rather than by LEVEL_ROLL
+LEVEL_ROLL, ROLL = np.radians(2.0), np.radians(15.0)
+BALANCE, BALANCE_OF_A_TICK = np.radians(2.0), np.radians(5.0)  # how wrong balance is in the end ...
+UNTRAINED_ROLL = np.radians(6.0)  # of a camera that rolls by so much the model knows half as much
+WRONG, WRONG_AT_ONCE = np.radians(3.0), np.radians(8.0)  # how wrong all of it is
+LASTS_TICKS = 6.0  # ... and at once; for so long people lean to one side
+BENT, STRAIGHT = 0.42, 0.5  # the centre of mass over the feet, in statures: who sits is carried by
+# something else than feet
+CARRIES = (0.2, 0.5)  # of the surest sole: whether a foot carries somebody at all
+
+_MASS = {  # of the body, near each joint (Winter 2009, table 4.1; half of a limb at either end)
+    "head": 0.08,
+    "spine3": 0.16,
+    "spine2": 0.1,
+    "spine1": 0.1,
+    "pelvis": 0.14,
+    "shoulder": 0.014,
+    "elbow": 0.022,
+    "wrist": 0.014,
+    "hip": 0.05,
+    "knee": 0.073,
+    "ankle": 0.037,
+}
+MASSES = np.array([_MASS.get(name.split("_")[-1], 0.0) for name in JOINT_NAMES])
+MASSES /= MASSES.sum()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Balance:
+    """What one tick's pose tells of gravity by the feet that carry it.
+
+    Attributes:
+        up_cam: (3,) unit vector from what carries somebody to their centre of mass.
+        sure: 0..1, how surely that is what carries them.
+    """
+
+    up_cam: Array
+    sure: float
+
+    @classmethod
+    def of(cls, joints: Array, soles: Array, carries: Array, stature: float) -> "Balance":
+        """Of a pose in the camera.
+
+        Args:
+            joints: (24, 3) metres.
+            soles: (N, 3) points under the feet.
+            carries: (N,) 0..1 how surely each rests and is seen to.
+            stature: standing height, metres.
+        """
+        total = float(carries.sum())
+        if total < 1e-3:
+            return cls(LEVEL_UP_CAM, 0.0)
+        lever = MASSES @ joints - carries @ soles / total
+        length = math.sqrt(lever @ lever)
+        upright = (length / stature - BENT) / (STRAIGHT - BENT)
+        on_feet = (float(carries.max()) - CARRIES[0]) / (CARRIES[1] - CARRIES[0])
+        sure = max(0.0, min(upright, 1.0)) * max(0.0, min(on_feet, 1.0))
+        return cls(lever / max(length, 1e-6), sure)
+
+
+class Gravity:
+    """The running estimate of "up", in a frame of reference that stands still.
+
+    Attributes:
+        up: (3,) unit vector, the best estimate.
+    """
+
+    up: Array
+
+    def __init__(self, up: Array) -> None:
+        """Starts from a prior: the device's sensor, or a level camera."""
+        self._told_ticks = self._balance_ticks = 0.0
+        self.face(up)
+
+    def face(self, up: Array) -> None:
+        """Goes on in another frame of reference, where up, (3,), is known to be."""
+        self.up = up
+        self._to_prior = np.diag([1.0, -1.0, -1.0]) @ camera_to_world(up)  # where `up` is −y
+        self._told = self._balanced = LEVEL_UP_CAM
+
+    @property
+    def across(self) -> Array:
+        """(2, 3) unit vectors across "up": to the camera's side, and forwards."""
+        axes = camera_to_world(self.up)
+        return axes[[0, 2]] * [[1.0], [-1.0]]
+
+    @property
+    def spread(self) -> Array:
+        """(2,) by how much "up" may be off along `across`, radians (standard deviations)."""
+        side = self._balance_ticks / LASTS_TICKS
+        down = side + self._told_ticks / LASTS_TICKS
+        return np.asarray(np.sqrt(WRONG**2 + WRONG_AT_ONCE**2 / (1 + np.array([side, down]))))
+
+    def remember(self, told: Array, balance: Balance | None = None) -> None:
+        """Takes what one person's pose says; what is far off counts less (Cauchy weights).
+
+        Args:
+            told: (3,) unit vector, "up" as the model says.
+            balance: as their balance says; None where that isn't known.
+        """
+        weight = _trust(told, self.up)
+        self._told_ticks = min(self._told_ticks + weight, MEMORY_TICKS)
+        change = self._to_prior @ told - self._told
+        self._told = unit(self._told + change * weight / self._told_ticks)
+        if balance is not None and balance.sure > 0:
+            weight = balance.sure * _trust(balance.up_cam, self.up)
+            self._balance_ticks = min(self._balance_ticks + weight, MEMORY_TICKS)
+            change = self._to_prior @ balance.up_cam - self._balanced
+            self._balanced = unit(self._balanced + change * weight / self._balance_ticks)
+        self.up = unit(self._to_prior.T @ self._mean())
+
+    def know(self, up: Array) -> None:
+        """Takes over what a sensor says, (3,)."""
+        self.face(up)
+        self._told_ticks = self._balance_ticks = MEMORY_TICKS
+
+    def _mean(self) -> Array:
+        """(3,) where the prior is −y and x is to the side."""
+        told = self._told_ticks * self._told + PRIOR_TICKS * LEVEL_UP_CAM
+        if self._balance_ticks == 0:
+            return unit(told)
+        roll = self._roll(math.asin(max(-1.0, min(float(self._balanced[0]), 1.0))))
+        told = told / (1 + (roll / UNTRAINED_ROLL) ** 2)
+        mean = told + self._balance_ticks * self._balanced
+        side = math.sin(roll)
+        down = mean[1:] / max(math.sqrt(mean[1:] @ mean[1:]), 1e-6)
+        return np.append(side, math.sqrt(1 - side * side) * down)
+
+    def _roll(self, seen: float) -> float:
+        """The camera's roll, radians: as balance has it, or nearly none. A mixture's mean."""
+        variance = BALANCE**2 + BALANCE_OF_A_TICK**2 / (1 + self._balance_ticks / LASTS_TICKS)
+        total = roll = 0.0
+        for share, usual in ((1 - ROLLING, LEVEL_ROLL), (ROLLING, ROLL)):
+            spread = usual**2 + variance
+            likely = share * math.exp(-(seen**2) / (2 * spread)) / math.sqrt(spread)
+            total += likely
+            roll += likely * seen * usual**2 / spread
+        return roll / max(total, 1e-300)
+
+
+def camera_to_world(up_cam: Array) -> Array:
+    """The rotation of a camera that sees "up" at up_cam and looks along −z, seen from above.
+
+    Args:
+        up_cam: (3,) unit vector.
+    Returns:
+        (3, 3) R_c2w. A camera that looks straight up or down has no heading: the top or bottom
+        of its picture counts as its front.
+    """
+    forward = np.array([0.0, 0.0, 1.0])
+    if abs(up_cam[2]) > 0.999:
+        forward = np.array([0.0, np.sign(up_cam[2]), 0.0])
+    forward = unit(forward - (forward @ up_cam) * up_cam)
+    return np.stack((cross(forward, up_cam), up_cam, -forward))
+
+
+def angle_between(a: Array, b: Array) -> float:
+    """Radians between two directions, (3,) each."""
+    across = cross(a, b)
+    return math.atan2(math.sqrt(float(across @ across)), float(a @ b))
+
+
+def unit(vector: Array) -> Array:
+    """(3,) of length 1."""
+    return np.asarray(vector / math.sqrt(vector @ vector))
+
+
+def _trust(observed: Array, mean: Array) -> float:
+    off = angle_between(observed, mean) / TURN_SCALE
+    return 1.0 / (1.0 + off * off)
