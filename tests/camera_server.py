@@ -27,7 +27,8 @@ from genmo_stream.errors import ServerFull
 from genmo_stream.frame import Frame
 from genmo_stream.ice import replace_part
 from genmo_stream.ingest import FrameSource, IngestConfig, SourceEnded
-from genmo_stream.whip import Authorize, PublishOptions, whip_routes
+from genmo_stream.publish_options import PublishOptions
+from genmo_stream.whip import Authorize, whip_routes
 
 DEFAULTS = IngestConfig()
 PATIENCE_S = 20.0  # a wait that takes longer is a failure

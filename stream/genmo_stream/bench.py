@@ -23,8 +23,8 @@ from genmo_stream import barcode
 from genmo_stream.config import ServerConfig
 from genmo_stream.errors import StreamError
 from genmo_stream.frame import Frame
+from genmo_stream.observation import PersonState
 from genmo_stream.server import listen, make_server, make_streams
-from genmo_stream.tracking import PersonState
 from genmo_stream.wire import PoseMessage, decode_pose
 from genmo_stream.wire.client import ACK, ACK_BYTE
 

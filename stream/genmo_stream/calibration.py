@@ -29,12 +29,13 @@ from genmo_stream.capacity import Costs
 from genmo_stream.capture import CaptureTimeline
 from genmo_stream.decoder import create_decoder, to_rgb
 from genmo_stream.keypoints import KeypointStage
+from genmo_stream.observation import PersonState
+from genmo_stream.publish_options import PublishOptions
 from genmo_stream.seen import Seen, SeenPerson
 from genmo_stream.solvers import Followed
 from genmo_stream.thinker import Advance, Forget, Thinker
 from genmo_stream.thinker_process import Asked, Told, packed, unpacked
-from genmo_stream.tracking import PersonState, PersonTracker
-from genmo_stream.whip import PublishOptions
+from genmo_stream.tracking import PersonTracker
 from genmo_stream.wire import PoseMessage, PosePerson, Space, encode_pose
 from genmo_stream.wire.keypoints import (
     PUBLISHER_LIMITS,

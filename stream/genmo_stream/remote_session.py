@@ -13,10 +13,11 @@ from genmo_stream.client_clock import ClientTimeline, TimeError
 from genmo_stream.errors import ServerFull
 from genmo_stream.hub import unix_us
 from genmo_stream.problem import Problem, problem_response
+from genmo_stream.publish_options import PublishOptions
 from genmo_stream.publishers import TAKEN_OVER, Publishers
 from genmo_stream.remote import CLOSE_ENDED, CLOSE_SILENT, REMOTE_CONFIG, RemoteConfig, RemoteSource
 from genmo_stream.seen import SeenSource, SourceKind
-from genmo_stream.whip import Authorize, PublishOptions, publish_options, valid_stream_name
+from genmo_stream.whip import Authorize, publish_options, valid_stream_name
 from genmo_stream.window import CLOSE_POLICY, Closing
 from genmo_stream.wire import Bye, ErrorMessage, Pong, Profile, Space, WireError, encode_control
 from genmo_stream.wire.keypoints import (

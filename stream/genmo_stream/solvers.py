@@ -11,9 +11,9 @@ from genmo_rt.estimate import Estimator, Step, StreamEstimator, advance_together
 from genmo_rt.keypoints import Keypoints
 from genmo_rt.pose import Pose
 from genmo_rt.world import World
+from genmo_stream.observation import Observation
+from genmo_stream.publish_options import PublishOptions
 from genmo_stream.seen import Seen
-from genmo_stream.tracking import Observation
-from genmo_stream.whip import PublishOptions
 
 ASPECT_TOLERANCE = 0.01  # encoders round sides to even numbers when they scale a picture
 FOCAL_TOLERANCE = 0.05  # a sender may refine what it knows of its camera

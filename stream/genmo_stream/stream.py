@@ -24,13 +24,14 @@ from genmo_stream.ledger import Ledger, Rate
 from genmo_stream.listener import SightedPerson, Sighting, Solved
 from genmo_stream.memory import trim
 from genmo_stream.mind import Mind, ThreadMind
+from genmo_stream.observation import PersonState
+from genmo_stream.publish_options import PublishOptions
 from genmo_stream.seen import Seen, SeenSource, SourceKind
 from genmo_stream.solvers import Followed
 from genmo_stream.subjects import Subjects
 from genmo_stream.thinker import Advance, Posed, Thinker, Thought
-from genmo_stream.tracking import MAX_PERSONS, PersonState, PersonTracker
+from genmo_stream.tracking import MAX_PERSONS, PersonTracker
 from genmo_stream.turns import Turns
-from genmo_stream.whip import PublishOptions
 from genmo_stream.wire import (
     ErrorMessage,
     LatencyMs,

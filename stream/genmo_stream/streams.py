@@ -17,12 +17,12 @@ from genmo_stream.keypoints import KeypointStage
 from genmo_stream.ladder import Ladder
 from genmo_stream.listener import StreamListener
 from genmo_stream.mind import Mind, ThreadMind
+from genmo_stream.publish_options import PublishOptions
 from genmo_stream.seen import SeenSource, SourceKind
 from genmo_stream.stream import Stream
 from genmo_stream.thinker import Thinker
 from genmo_stream.tracking import MAX_PERSONS
 from genmo_stream.turns import Turns
-from genmo_stream.whip import PublishOptions
 
 REPORT_PERIOD_S = 1.0
 MAX_KNOWN = 256  # names kept at once, waiting ones included: a viewer may ask for any name

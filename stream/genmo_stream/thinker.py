@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from genmo_rt.engine.engine import EngineFigures
 from genmo_rt.estimate import Advanced, Estimator, advance_groups
+from genmo_stream.publish_options import PublishOptions
 from genmo_stream.solvers import Followed, Solver, Solvers, steps
-from genmo_stream.whip import PublishOptions
 
 PATIENCE_S = 0.005  # the longest that a frame waits for those of other streams ...
 COMPANY = 0.5  # ... where so many are expected in that time

@@ -17,8 +17,6 @@ get new ids.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +24,7 @@ from scipy.optimize import linear_sum_assignment
 
 from genmo_rt.clock import KEEP_S
 from genmo_rt.keypoints import Keypoints
+from genmo_stream.observation import Observation, PersonState
 from genmo_stream.seen import SeenPerson
 from genmo_stream.track import CLOTHES_COST, Form, Track
 
@@ -50,33 +49,6 @@ SAME_CLOTHES = 0.4  # ... and at this one nobody who comes back where they weren
 JUST_NOW_S = 0.15  # whoever was missed in frames for no longer than that counts as seen
 LONG_GAP_S = 0.5  # who was missed in frames for longer must be recognised, not followed ...
 NO_FRAME_S = BRIDGE_S  # ... and who was in the last frame, when no other came for so long
-
-
-class PersonState(IntEnum):
-    """The wire's numbers."""
-
-    LOST = 0
-    WARMUP = 1
-    TRACKED = 2
-    OCCLUDED = 3
-    GENERATED = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """One person who is in one frame.
-
-    Attributes:
-        person: id, counted from 1.
-        state: never LOST: who is lost isn't observed.
-        keypoints: the landmarks seen, None while the person is bridged.
-        moved: somebody else was taken for them until now: their path doesn't go on from there.
-    """
-
-    person: int
-    state: PersonState
-    keypoints: Keypoints | None
-    moved: bool = False
 
 
 class PersonTracker:

@@ -19,6 +19,7 @@ from genmo_stream.ice import ice_servers
 from genmo_stream.ingest import FrameSource, IngestConfig, answer_offer
 from genmo_stream.offer import OfferError, read_ice_fragment, read_offer
 from genmo_stream.problem import Problem, problem_response
+from genmo_stream.publish_options import PublishOptions
 from genmo_stream.publishers import TAKEN_OVER, Publishers
 
 MAX_BODY = 64 << 10  # bytes
@@ -41,21 +42,6 @@ logger = logging.getLogger(__name__)
 
 Authorize = Callable[[HTTPConnection, str], str | None]
 """Gives the caller's identity for a scope, None for one without a token; raises Problem."""
-
-
-@dataclass(frozen=True, slots=True)
-class PublishOptions:
-    """What a publisher says about its camera, in the query of its POST.
-
-    Attributes:
-        fov: field of view along the longer side in degrees; None = not known.
-        height_m: the person's height in metres; None = not known.
-        delay: frames of lookahead, 0..8.
-    """
-
-    fov: float | None = None
-    height_m: float | None = None
-    delay: int = 0
 
 
 class StreamHost(Protocol):

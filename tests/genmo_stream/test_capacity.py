@@ -22,10 +22,10 @@ from genmo_stream.hub import Hub
 from genmo_stream.ingest import FrameSource
 from genmo_stream.keypoints import PeopleStage
 from genmo_stream.ladder import DOWN_S, REFUSE_S, UP_MOST_S, UP_S, Ladder
+from genmo_stream.publish_options import PublishOptions
 from genmo_stream.stream import Stream
 from genmo_stream.streams import Streams
 from genmo_stream.turns import Seat, Turns, usable_cores
-from genmo_stream.whip import PublishOptions
 from tests.camera_server import Host, TestCamera, camera_server
 from tests.genmo_stream.test_hub import Listener
 from tests.genmo_stream.test_places import make_estimator

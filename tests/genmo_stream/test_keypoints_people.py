@@ -15,7 +15,8 @@ from genmo_stream.keypoints import PeopleStage, people
 from genmo_stream.keypoints.colours import clothes, distance
 from genmo_stream.keypoints.follower import Follower
 from genmo_stream.keypoints.landmarker import Landmarker, PoseModel
-from genmo_stream.tracking import Observation, PersonTracker
+from genmo_stream.observation import Observation
+from genmo_stream.tracking import PersonTracker
 from genmo_stream.video import read_video
 from tests.genmo_stream.staged import Layer, Stage, build
 from tests.genmo_stream.test_keypoints_mediapipe import DEMO

@@ -7,9 +7,9 @@ from typing import Any, cast
 
 from genmo_rt.engine.engine import EngineFigures
 from genmo_stream.mind import Mind, ThreadMind
+from genmo_stream.publish_options import PublishOptions
 from genmo_stream.solvers import Followed
 from genmo_stream.thinker import Advance, Answer, Company, Forget, Order, Thinker, Thought
-from genmo_stream.whip import PublishOptions
 from tests.camera_server import until
 from tests.genmo_stream.test_places import frame
 

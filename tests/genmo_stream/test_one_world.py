@@ -6,9 +6,9 @@ import pytest
 from genmo_rt.clock import TickClock
 from genmo_rt.estimate import Estimator
 from genmo_rt.keypoints import Keypoints
+from genmo_stream.observation import Observation, PersonState
 from genmo_stream.seen import Seen
 from genmo_stream.solvers import Followed, Solvers, advance_all
-from genmo_stream.tracking import Observation, PersonState
 from tests.genmo_rt.walk import INTRINSICS, walker
 
 SECONDS = 4.0

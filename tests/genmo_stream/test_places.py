@@ -21,11 +21,11 @@ from genmo_stream.admission import Admission
 from genmo_stream.errors import ServerFull
 from genmo_stream.ingest import FrameSource
 from genmo_stream.metrics import StreamCollector, render
+from genmo_stream.observation import Observation, PersonState
+from genmo_stream.publish_options import PublishOptions
 from genmo_stream.seen import Seen
 from genmo_stream.solvers import Followed, Solvers, advance_all
 from genmo_stream.streams import Streams
-from genmo_stream.tracking import Observation, PersonState
-from genmo_stream.whip import PublishOptions
 from tests.genmo_rt.walk import seen
 from tests.genmo_stream.test_hub import Listener
 from tests.genmo_stream.test_stream import Camera, Eye, until

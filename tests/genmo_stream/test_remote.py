@@ -23,13 +23,13 @@ from genmo_stream.errors import ServerFull
 from genmo_stream.frame import CaptureClock
 from genmo_stream.ingest import SourceEnded
 from genmo_stream.problem import Problem
+from genmo_stream.publish_options import PublishOptions
 from genmo_stream.publishers import Publishers
 from genmo_stream.remote import RemoteConfig, RemoteSource
 from genmo_stream.remote_session import KeypointsEndpoint
 from genmo_stream.seen import Seen, SeenSource, SourceKind
 from genmo_stream.server import MAX_WS_MESSAGE
 from genmo_stream.sockets import ViewerSocket
-from genmo_stream.whip import PublishOptions
 from genmo_stream.wire.keypoints import KeypointsMessage, PublisherLimits, encode_keypoints
 from tests.genmo_rt.walk import seen
 

@@ -25,12 +25,12 @@ from genmo_stream.hub import Hub, View
 from genmo_stream.ingest import FrameSource, SourceEnded
 from genmo_stream.keypoints import KeypointStage
 from genmo_stream.mind import ThreadMind
+from genmo_stream.publish_options import PublishOptions
 from genmo_stream.remote import RemoteSource
 from genmo_stream.seen import SeenPerson
 from genmo_stream.stream import STALL_S, Stream
 from genmo_stream.streams import MAX_KNOWN, Streams
 from genmo_stream.thinker import Advance, Thinker, Thought
-from genmo_stream.whip import PublishOptions
 from genmo_stream.wire import Profile, Space
 from genmo_stream.wire.keypoints import KeypointsMessage
 from tests.genmo_rt.walk import seen

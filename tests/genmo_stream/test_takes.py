@@ -22,6 +22,7 @@ from genmo_stream.errors import NoRoom, TakeBusy, TakeError, UnknownTake
 from genmo_stream.frame import Frame
 from genmo_stream.hub import Hub
 from genmo_stream.ingest import FrameSource, SourceEnded
+from genmo_stream.publish_options import PublishOptions
 from genmo_stream.seen import SeenPerson
 from genmo_stream.streams import Streams
 from genmo_stream.takes import TakeInfo, TakeLimits, Takes, read_take
@@ -30,7 +31,6 @@ from genmo_stream.takes.records import MAGIC, PERSON, SIGHTING, SOLVED, Kind, re
 from genmo_stream.takes.solve import comparison_table, solve_person, solve_take
 from genmo_stream.takes.take import FILE_NAME
 from genmo_stream.takes.writer import TakeWriter
-from genmo_stream.whip import PublishOptions
 from genmo_stream.wire import pose_from_json
 from tests.genmo_rt import walk
 from tests.genmo_stream.recorded import START_US, Live, record_walk

@@ -6,9 +6,9 @@ import numpy as np
 
 from genmo_rt.errors import EngineFull
 from genmo_rt.pose import Pose
+from genmo_stream.publish_options import PublishOptions
 from genmo_stream.solvers import Followed, Solvers, advance_all
 from genmo_stream.thinker import Advance, Answer, Company, Forget, Thinker, Thought
-from genmo_stream.whip import PublishOptions
 from tests.genmo_stream.test_places import frame, make_estimator
 
 PLAIN = PublishOptions()

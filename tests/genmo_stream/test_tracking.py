@@ -7,15 +7,9 @@ import pytest
 
 from genmo_rt.keypoints import NUM_LANDMARKS, Keypoints
 from genmo_stream.keypoints.colours import LIGHTNESS_BINS, PART_WIDTH
+from genmo_stream.observation import Observation, PersonState
 from genmo_stream.seen import SeenPerson
-from genmo_stream.tracking import (
-    BRIDGE_S,
-    RESUME_S,
-    WARMUP_S,
-    Observation,
-    PersonState,
-    PersonTracker,
-)
+from genmo_stream.tracking import BRIDGE_S, RESUME_S, WARMUP_S, PersonTracker
 
 DT = 1 / 30
 

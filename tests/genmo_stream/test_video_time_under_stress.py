@@ -20,9 +20,9 @@ from genmo_stream.admission import Admission
 from genmo_stream.ingest import FrameSource, IngestConfig
 from genmo_stream.listener import Note
 from genmo_stream.publish import SendOptions, beat_length, make_encoder, publish_shots
+from genmo_stream.publish_options import PublishOptions
 from genmo_stream.seen import SeenPerson
 from genmo_stream.streams import Streams
-from genmo_stream.whip import PublishOptions
 from genmo_stream.wire import PoseMessage, StreamState
 from tests.camera_server import Host, camera_server, until
 from tests.genmo_rt.walk import seen, walker

@@ -13,7 +13,7 @@ from starlette.requests import HTTPConnection
 
 from genmo_stream.ingest import FrameSource, IngestConfig
 from genmo_stream.problem import Problem
-from genmo_stream.whip import PublishOptions
+from genmo_stream.publish_options import PublishOptions
 from tests.camera_server import CHROMIUM_OFFER, Host, TestCamera, camera_server, until
 
 SDP = {"Content-Type": "application/sdp"}

@@ -350,7 +350,7 @@ def test_bone_offsets_lead_back_to_the_joints() -> None:
 
 
 def test_state_numbers_are_the_trackers() -> None:
-    from genmo_stream.tracking import PersonState
+    from genmo_stream.observation import PersonState
 
     assert {state.value: state.name.lower() for state in PersonState} == dict(
         enumerate(STATE_NAMES)

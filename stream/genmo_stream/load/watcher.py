@@ -8,7 +8,7 @@ from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 from genmo_stream.load.glance import Glance, glance
-from genmo_stream.tracking import PersonState
+from genmo_stream.observation import PersonState
 from genmo_stream.wire.client import ACK, ACK_BYTE
 
 OPEN_S = 30.0  # a server that is busy may take its time over a handshake
