@@ -9,31 +9,40 @@ from genmo_rt.keypoints import Keypoints
 from genmo_stream.observation import Observation, PersonState
 from genmo_stream.seen import Seen
 from genmo_stream.solvers import Followed, Solvers, advance_all
-from tests.genmo_rt.walk import INTRINSICS, walker
+from tests.genmo_rt.walk import CAMERA, INTRINSICS, walker
 
 SECONDS = 4.0
 SIZE = (INTRINSICS.width, INTRINSICS.height)
 
 
-def walking(t: float, offset: np.ndarray) -> Keypoints:
-    """The synthetic walker's landmarks, moved by (3,) metres in the camera."""
-    points = walker(t).landmarks_cam + offset
+def walking(t: float, offset: np.ndarray, size: float = 1.0) -> Keypoints:
+    """The synthetic walker's landmarks, moved by (3,) metres in the camera and of another size."""
+    there = walker(t)
+    on_floor = there.R_c2w.T @ (there.joints_world[0] * [1, 0, 1] - CAMERA)
+    points = size * (there.landmarks_cam - on_floor) + on_floor + offset
     pixels = points[:, :2] / points[:, 2:] * INTRINSICS.fx + (INTRINSICS.cx, INTRINSICS.cy)
     return Keypoints(pixels.astype(np.float32), np.full(33, 0.95, np.float32), None, SIZE)
 
 
-@pytest.mark.parametrize("enters", [0, 30], ids=["together", "one later"])
-def test_a_second_person_is_within_20_cm_of_where_they_stand_beside_the_first(enters: int) -> None:
-    offset = np.array([1.2, 0.0, 0.8])  # further right, further away
+def together(offset: np.ndarray, size: float, enters: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two people of a stream: where the second is from the first, and how high their feet are.
+
+    Args:
+        offset: (3,) of the second, metres in the camera.
+        size: of the second.
+        enters: tick at which the second comes.
+    Returns:
+        (L, 3) metres in the world and (L, 2) metres, of the ticks after two seconds.
+    """
     solvers, clock = Solvers(Estimator.load(streams=2)), TickClock()
     apart, feet = [], []
     for i in range(round(30 * SECONDS)):
         tick = clock.admit(round(i * 1e6 / 30))
         assert tick is not None
-        places = (np.zeros(3), offset) if i >= enters else (np.zeros(3),)
+        people = ((np.zeros(3), 1.0), (offset, size)) if i >= enters else ((np.zeros(3), 1.0),)
         there = tuple(
-            Observation(k + 1, PersonState.TRACKED, walking(tick.t, place))
-            for k, place in enumerate(places)
+            Observation(k + 1, PersonState.TRACKED, walking(tick.t, *person))
+            for k, person in enumerate(people)
         )
         frame = Followed(Seen(i, 0, 0.0, 0.0, SIZE, tick, ()), there)
         poses = [solved[-1][0] for solved in advance_all(solvers.of(frame), frame)]
@@ -41,7 +50,22 @@ def test_a_second_person_is_within_20_cm_of_where_they_stand_beside_the_first(en
         if len(poses) == 2 and i >= 60:
             apart.append(poses[1].pelvis - poses[0].pelvis)
             feet.append([pose.joints[[10, 11], 1].min() for pose in poses])
-    right, towards_the_camera = offset[0], -offset[2]
-    error = np.array(apart) - (right, 0.0, towards_the_camera)
+    return np.array(apart), np.array(feet)
+
+
+@pytest.mark.parametrize("enters", [0, 30], ids=["together", "one later"])
+def test_a_second_person_is_within_20_cm_of_where_they_stand_beside_the_first(enters: int) -> None:
+    offset = np.array([1.2, 0.0, 0.8])  # further right, further away
+    apart, feet = together(offset, 1.0, enters)
+    error = apart - (offset[0], 0.0, -offset[2])
     assert np.median(np.linalg.norm(error, axis=1)) < 0.2
     assert abs(np.diff(np.median(feet, axis=0))[0]) < 0.1  # one floor for both
+
+
+def test_a_child_beside_an_adult_is_not_taken_for_somebody_far_away() -> None:
+    size, offset = 0.75, np.array([1.2, 0.0, 0.8])
+    apart, feet = together(offset, size, enters=6)
+    hips = (size - 1) * float(walker(0).joints_world[0, 1])
+    error = apart - (offset[0], hips, -offset[2])
+    assert np.median(np.linalg.norm(error, axis=1)) < 0.3  # 1.8 m by the model's sizes
+    assert abs(np.diff(np.median(feet, axis=0))[0]) < 0.12
