@@ -34,7 +34,7 @@ from genmo_rt.world import World
 Array = NDArray[np.float64]
 
 FADE_S = 1.0  # an unseen person's velocity fades with this time constant
-SURE_FEET = 0.5  # of heels and toes, the surest: from this confidence on feet are seen
+UNSEEN_FEET, SEEN_FEET = 0.2, 0.5  # confidence of the surest among heels and toes
 BEHIND = 8  # ticks of landmarks kept to be smoothed with what follows, at most
 
 
@@ -113,7 +113,9 @@ class Poser:
             keypoints = smoothed(list(self._behind)[-len(ahead) :], as_seen, ahead)
         self._behind.append(as_seen)
         self._t_seen = t
-        self._feet_seen = min(float(keypoints.confidence[POINTS].max()) / SURE_FEET, 1.0)
+        surest = float(keypoints.confidence[POINTS].max())
+        seen = (surest - UNSEEN_FEET) / (SEEN_FEET - UNSEEN_FEET)
+        self._feet_seen = max(0.0, min(seen, 1.0))
         return keypoints
 
     def root(self, t: float, velocity: Array, predicted: Array, *, seen: bool) -> Array:

@@ -67,5 +67,5 @@ def test_a_child_beside_an_adult_is_not_taken_for_somebody_far_away() -> None:
     apart, feet = together(offset, size, enters=6)
     hips = (size - 1) * float(walker(0).joints_world[0, 1])
     error = apart - (offset[0], hips, -offset[2])
-    assert np.median(np.linalg.norm(error, axis=1)) < 0.3  # 1.8 m by the model's sizes
+    assert np.median(np.linalg.norm(error, axis=1)) < 0.3  # 1.5 m by the model's sizes
     assert abs(np.diff(np.median(feet, axis=0))[0]) < 0.12
