@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from genmo_rt.live_math import cross
 from genmo_rt.skeleton import JOINT_NAMES
 
 Array = NDArray[np.float64]
@@ -173,17 +172,22 @@ def camera_to_world(up_cam: Array) -> Array:
         (3, 3) R_c2w. A camera that looks straight up or down has no heading: the top or bottom
         of its picture counts as its front.
     """
-    forward = np.array([0.0, 0.0, 1.0])
-    if abs(up_cam[2]) > 0.999:
-        forward = np.array([0.0, np.sign(up_cam[2]), 0.0])
-    forward = unit(forward - (forward @ up_cam) * up_cam)
-    return np.stack((cross(forward, up_cam), up_cam, -forward))
+    x, y, z = up_cam.tolist()
+    ahead = (0.0, math.copysign(1.0, z), 0.0) if abs(z) > 0.999 else (0.0, 0.0, 1.0)
+    along = ahead[1] * y + ahead[2] * z
+    fx, fy, fz = (of - along * own for of, own in zip(ahead, (x, y, z), strict=True))
+    length = math.sqrt(fx * fx + fy * fy + fz * fz)
+    fx, fy, fz = fx / length, fy / length, fz / length
+    side = (fy * z - fz * y, fz * x - fx * z, fx * y - fy * x)
+    return np.array((side, (x, y, z), (-fx, -fy, -fz)))
 
 
 def angle_between(a: Array, b: Array) -> float:
     """Radians between two directions, (3,) each."""
-    across = cross(a, b)
-    return math.atan2(math.sqrt(float(across @ across)), float(a @ b))
+    ax, ay, az = a.tolist()
+    bx, by, bz = b.tolist()
+    x, y, z = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
+    return math.atan2(math.sqrt(x * x + y * y + z * z), ax * bx + ay * by + az * bz)
 
 
 def unit(vector: Array) -> Array:

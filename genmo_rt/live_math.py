@@ -134,13 +134,6 @@ def rotmat_to_axis_angle(rotmat: Array) -> Array:
     return np.asarray(scale * vector)
 
 
-def cross(a: Array, b: Array) -> Array:
-    """(3,) a × b, without np.cross's overhead."""
-    ax, ay, az = a.tolist()
-    bx, by, bz = b.tolist()
-    return np.array((ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx))
-
-
 def cross_rows(a: Array, b: Array) -> Array:
     """(..., 3) a × b, without np.cross's overhead."""
     ax, ay, az = a[..., 0], a[..., 1], a[..., 2]
