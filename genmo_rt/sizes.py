@@ -38,7 +38,8 @@ MEMORY_TICKS = 300.0
 EVERY_S = 0.1
 FREE_S = 1.0  # so long after somebody came their size may still change quickly:
 FREE_PER_S = 0.5  # the logarithm of it
-SLEW_M_S = 0.05  # later the floor under them moves no faster
+SLEW_M_S = 0.05  # later the floor under them moves no faster ...
+WORTH_IT = 0.02  # ... and not for so little (logarithm), which would only make feet slide
 ITERATIONS = 8
 
 
@@ -171,4 +172,7 @@ def _settle(people: list[Standing], gravity: Gravity) -> None:
         prior[:count] = (usual * (1 + smaller**2)) ** -2
     for one, size in zip(people, np.exp(found[:count]), strict=True):
         stature = max(SMALLEST_M, min(one.stature * float(size), LARGEST_M))
-        one.target = 1.0 if one.stated else stature / one.stature
+        wanted = 1.0 if one.stated else stature / one.stature
+        new = one.shown is None or one.seen - one.since < FREE_S
+        if new or abs(math.log(wanted / one.target)) > WORTH_IT:
+            one.target = wanted
