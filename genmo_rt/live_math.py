@@ -20,31 +20,28 @@ _LEVELS = tuple(
     for start, end in ((1, 4), (4, 7), (7, 10), (10, 15), (15, 18), (18, 20), (20, 22), (22, 24))
 )
 _PARENTS = np.array(PARENTS[1:])
-_DIAGONAL = np.arange(3)
+_NEXT_TO_NOTHING = 1e-200  # of an angle's square
 
 
 def axis_angle_to_rotmat(axis_angle: Array) -> Array:
     """(..., 3) axis times angle, radians, to (..., 3, 3) (Rodrigues' formula)."""
-    x, y, z = axis_angle[..., 0], axis_angle[..., 1], axis_angle[..., 2]
-    squared = x * x + y * y + z * z
-    small = squared < _SMALL_ANGLE_SQUARED
-    angle = np.sqrt(np.where(small, 1.0, squared))
+    squared = (axis_angle * axis_angle).sum(-1, keepdims=True)
+    angle = np.sqrt(np.maximum(squared, _NEXT_TO_NOTHING))  # sin(x) / x is exact down to there
     sine, half = np.sin(angle) / angle, np.sin(angle / 2) / angle
     cosine = 2 * half * half
-    if small.any():
-        near = np.where(small, squared, 0.0)
-        sine = np.where(small, 1 - near / 6 * (1 - near / 20 * (1 - near / 42)), sine)
-        cosine = np.where(small, 0.5 - near / 24 * (1 - near / 30 * (1 - near / 56)), cosine)
     # The square of the cross matrix of v is v vᵀ − |v|² I.
-    rotmat: Array = (cosine[..., None] * axis_angle)[..., None] * axis_angle[..., None, :]
-    rotmat[..., _DIAGONAL, _DIAGONAL] += (1 - cosine * squared)[..., None]
-    x, y, z = sine * x, sine * y, sine * z
-    rotmat[..., 0, 1] -= z
-    rotmat[..., 1, 0] += z
-    rotmat[..., 0, 2] += y
-    rotmat[..., 2, 0] -= y
-    rotmat[..., 1, 2] -= x
-    rotmat[..., 2, 1] += x
+    rotmat = np.empty((*axis_angle.shape, 3))
+    np.multiply((cosine * axis_angle)[..., None], axis_angle[..., None, :], out=rotmat)
+    flat = rotmat.reshape(*axis_angle.shape[:-1], 9)  # the same memory
+    flat[..., ::4] += 1 - cosine * squared
+    turned = sine * axis_angle
+    x, y, z = turned[..., 0], turned[..., 1], turned[..., 2]
+    flat[..., 1] -= z
+    flat[..., 3] += z
+    flat[..., 2] += y
+    flat[..., 6] -= y
+    flat[..., 5] -= x
+    flat[..., 7] += x
     return rotmat
 
 

@@ -10,6 +10,7 @@ each of them remembers is in their Poser.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -26,8 +27,9 @@ from genmo_rt.pose import Pose
 from genmo_rt.poser import Poser
 from genmo_rt.refine import Figure, landmark_weights, refine_together
 from genmo_rt.rests import POINTS, rest_together
-from genmo_rt.skeleton import PARENTS
+from genmo_rt.skeleton import NUM_JOINTS, PARENTS
 from genmo_rt.smooth import smooth_together
+from genmo_rt.smpl import Body
 
 Array = NDArray[np.float64]
 
@@ -159,8 +161,9 @@ class _Skeletons:
         body = asked[0].poser.body
         fitted = [of.poser.fit(shape) for of, shape in zip(asked, said.shape, strict=True)]
         shape, scale = np.stack([of for of, _ in fitted]), np.array([size for _, size in fitted])
-        coefficients = torch.from_numpy(shape)
-        rest_joints = body.rest_joints(coefficients).numpy()
+        mean, dirs = _points(body)
+        points = (mean + shape @ dirs).reshape(len(asked), -1, 3)
+        rest_joints = points[:, :NUM_JOINTS]
         for n, of in enumerate(asked):
             of.poser.set_shape(shape[n], rest_joints[n])
         return cls(
@@ -168,13 +171,22 @@ class _Skeletons:
             scale=scale,
             root_cam=said.root_cam * scale[:, None],
             rest_joints=rest_joints,
-            landmark_offsets=body.landmark_offsets(coefficients).numpy(),
+            landmark_offsets=points[:, NUM_JOINTS:],
         )
 
     def pose(self, local: Array, pelvis: Array) -> Figure:
         """P figures; local (P, 24, 3, 3) as in _Said.rotmat_cam, pelvis (P, 3)."""
         turned, joints = forward_kinematics(local, pelvis, self.rest_joints)
         return Figure(turned, joints, self.landmark_offsets)
+
+
+@lru_cache(maxsize=4)
+def _points(body: Body) -> tuple[Array, Array]:
+    """Joints and landmark offsets of a body, (171,) at shape zero and (10, 171) by its shape."""
+    shapes = torch.cat((torch.zeros(1, body.num_shape), torch.eye(body.num_shape))).double()
+    points = torch.cat((body.rest_joints(shapes), body.landmark_offsets(shapes)), dim=1).flatten(1)
+    mean, *moved = points.numpy()
+    return mean, np.stack(moved) - mean
 
 
 def _refined(

@@ -21,6 +21,8 @@ def test_rotation_vectors_become_the_same_matrices() -> None:
     given = axis_angles()
     expected = rotation.axis_angle_to_rotmat(torch.from_numpy(given)).numpy()
     assert np.abs(live_math.axis_angle_to_rotmat(given) - expected).max() < 1e-14
+    strided = np.asfortranarray(given)
+    assert np.abs(live_math.axis_angle_to_rotmat(strided) - expected).max() < 1e-14
     each = np.array([live_math.turn(one) for one in given.reshape(-1, 3)])
     assert np.abs(each - expected.reshape(-1, 3, 3)).max() < 1e-14
 
