@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 from genmo_rt.skeleton import JOINT_NAMES
 
 Array = NDArray[np.float64]
+Vector = tuple[float, float, float]
 
-LEVEL_UP_CAM = np.array([0.0, -1.0, 0.0])
+_LEVEL = (0.0, -1.0, 0.0)
+LEVEL_UP_CAM = np.array(_LEVEL)
 PRIOR_TICKS = 0.3  # what a level camera counts for in how far a camera looks down
 MEMORY_TICKS = 450.0  # later observations replace those of 15 s ago
 TURN_SCALE = math.radians(25.0)  # gravity further from the mean than this counts less
@@ -101,7 +103,7 @@ class Gravity:
         """Goes on in another frame of reference, where up, (3,), is known to be."""
         self.up = up
         self._to_prior = np.diag([1.0, -1.0, -1.0]) @ camera_to_world(up)  # where `up` is −y
-        self._told = self._balanced = LEVEL_UP_CAM
+        self._told = self._balanced = self._best = _LEVEL  # in there
 
     @property
     def across(self) -> Array:
@@ -116,40 +118,45 @@ class Gravity:
         down = side + self._told_ticks / LASTS_TICKS
         return np.asarray(np.sqrt(WRONG**2 + WRONG_AT_ONCE**2 / (1 + np.array([side, down]))))
 
-    def remember(self, told: Array, balance: Balance | None = None) -> None:
+    def remember(
+        self, told: Array, balance: Balance | None = None, turn: Array | None = None
+    ) -> None:
         """Takes what one person's pose says; what is far off counts less (Cauchy weights).
 
         Args:
             told: (3,) unit vector, "up" as the model says.
             balance: as their balance says; None where that isn't known.
+            turn: (3, 3) from their frame of reference to this one; None where it is this one.
         """
-        weight = _trust(told, self.up)
+        to_prior = self._to_prior if turn is None else self._to_prior @ turn
+        seen = _vector(to_prior @ told)
+        weight = _trust(seen, self._best)
         self._told_ticks = min(self._told_ticks + weight, MEMORY_TICKS)
-        change = self._to_prior @ told - self._told
-        self._told = unit(self._told + change * weight / self._told_ticks)
+        self._told = _towards(self._told, seen, weight / self._told_ticks)
         if balance is not None and balance.sure > 0:
-            weight = balance.sure * _trust(balance.up_cam, self.up)
+            seen = _vector(to_prior @ balance.up_cam)
+            weight = balance.sure * _trust(seen, self._best)
             self._balance_ticks = min(self._balance_ticks + weight, MEMORY_TICKS)
-            change = self._to_prior @ balance.up_cam - self._balanced
-            self._balanced = unit(self._balanced + change * weight / self._balance_ticks)
-        self.up = unit(self._to_prior.T @ self._mean())
+            self._balanced = _towards(self._balanced, seen, weight / self._balance_ticks)
+        self._best = self._mean()
+        self.up = np.array(self._best) @ self._to_prior
 
     def know(self, up: Array) -> None:
         """Takes over what a sensor says, (3,)."""
         self.face(up)
         self._told_ticks = self._balance_ticks = MEMORY_TICKS
 
-    def _mean(self) -> Array:
-        """(3,) where the prior is −y and x is to the side."""
-        told = self._told_ticks * self._told + PRIOR_TICKS * LEVEL_UP_CAM
+    def _mean(self) -> Vector:
+        """Where the prior is −y and x is to the side."""
+        x, y, z = (self._told_ticks * of for of in self._told)
+        y -= PRIOR_TICKS
         if self._balance_ticks == 0:
-            return unit(told)
-        roll = self._roll(math.asin(max(-1.0, min(float(self._balanced[0]), 1.0))))
-        told = told / (1 + (roll / UNTRAINED_ROLL) ** 2)
-        mean = told + self._balance_ticks * self._balanced
-        side = math.sin(roll)
-        down = mean[1:] / max(math.sqrt(mean[1:] @ mean[1:]), 1e-6)
-        return np.append(side, math.sqrt(1 - side * side) * down)
+            return _unit(x, y, z)
+        _, upwards, backwards = (self._balance_ticks * of for of in self._balanced)
+        roll = self._roll(math.asin(max(-1.0, min(self._balanced[0], 1.0))))
+        word = 1 / (1 + (roll / UNTRAINED_ROLL) ** 2)
+        _, y, z = _unit(0.0, word * y + upwards, word * z + backwards)
+        return math.sin(roll), math.cos(roll) * y, math.cos(roll) * z
 
     def _roll(self, seen: float) -> float:
         """The camera's roll, radians: as balance has it, or nearly none. A mixture's mean."""
@@ -195,6 +202,24 @@ def unit(vector: Array) -> Array:
     return np.asarray(vector / math.sqrt(vector @ vector))
 
 
-def _trust(observed: Array, mean: Array) -> float:
-    off = angle_between(observed, mean) / TURN_SCALE
+def _trust(seen: Vector, mean: Vector) -> float:
+    x, y, z = seen
+    u, v, w = mean
+    across = math.sqrt((y * w - z * v) ** 2 + (z * u - x * w) ** 2 + (x * v - y * u) ** 2)
+    off = math.atan2(across, x * u + y * v + z * w) / TURN_SCALE
     return 1.0 / (1.0 + off * off)
+
+
+def _towards(mean: Vector, seen: Vector, share: float) -> Vector:
+    x, y, z = (of + share * (own - of) for of, own in zip(mean, seen, strict=True))
+    return _unit(x, y, z)
+
+
+def _unit(x: float, y: float, z: float) -> Vector:
+    length = max(math.sqrt(x * x + y * y + z * z), 1e-9)
+    return x / length, y / length, z / length
+
+
+def _vector(array: Array) -> Vector:
+    x, y, z = array.tolist()
+    return x, y, z

@@ -279,10 +279,7 @@ class World:
             self._set_up()
 
     def _remember_up(self, up_cam: Array, balance: Balance | None) -> None:
-        there = None
-        if balance is not None:
-            there = Balance(self._anchor @ balance.up_cam, balance.sure)
-        self._gravity.remember(unit(self._anchor @ up_cam), there)
+        self._gravity.remember(up_cam, balance, self._anchor)
 
     def _remember_floor(self, heights: Array, contact: Array) -> None:
         """A running mean of the height at which resting soles are seen."""
