@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-START_S = 60.0
+START_S = 120.0
 # Told, not measured: on a busy machine a measurement may say that a second camera is too many.
 ROOM = ("--max-streams", "4", "--max-keypoint-streams", "16")
 STOP_S = 20.0

@@ -47,13 +47,12 @@ class Subjects:
         for gone in [known for known in self._told if known not in there]:
             self._leave(gone)
         for person, body in sorted(bodies.items()):
-            offsets = bone_offsets(body.rest_joints)
             known = self._told.get(person)
             if known is None:
-                self._tell(person, "enter", body, offsets)
+                self._tell(person, "enter", body, bone_offsets(body.rest_joints))
             elif self._clock() - self._told_at[person] >= UPDATE_PERIOD_S:
-                moved = np.linalg.norm(offsets - known.offsets, axis=1).max()
-                if moved > BONE_CHANGE_M:
+                offsets = bone_offsets(body.rest_joints)
+                if np.linalg.norm(offsets - known.offsets, axis=1).max() > BONE_CHANGE_M:
                     self._tell(person, "update", body, offsets)
 
     def clear(self) -> None:
