@@ -2,8 +2,8 @@
 
 The world is y up, metres, origin on the floor below the camera, −z the optical axis projected to
 the horizontal: a person who faces the camera faces +z. The camera is OpenCV. What changes is the
-camera's tilt (gravity) and its height (the floor); after the first second both move slowly, as the
-contract asks.
+camera's tilt (gravity) and its height (the floor); both move slowly, as the contract asks, however
+soon more is known.
 
 A camera that turns is followed by its measured turns (docs/cameras.md). People are posed in a
 *steady* camera: the real one as it stood at the last anchor. It has the real one's place and
@@ -34,8 +34,6 @@ Array = NDArray[np.float64]
 
 MAX_TURN_PER_S = np.radians(2.0)
 MAX_RISE_PER_S = 0.05  # metres
-FREE_S = 1.0  # after the first pose of a world, which ...
-FREE_TURN_PER_S = np.radians(10.0)  # ... may turn by so much: nobody has got used to it
 PRIOR_TICKS = 15.0  # of a whole recording: a level camera counts as half a second
 TURN_SCALE = np.radians(25.0)  # gravity further from the mean than this counts less
 ANOTHER_FLOOR_M = 0.3  # nobody stands this far off the floor right after a cut
@@ -90,7 +88,6 @@ class World:
         self._face(self._prior)
         self._floor_offset, self._floor_weight = 0.0, 0.0
         self._t = 0.0
-        self._free_until = np.inf
         self.started = False
 
     @property
@@ -161,9 +158,6 @@ class World:
         """
         if up_cam is not None and not self._senses(t):
             self._remember_up(up_cam, balance)
-            self._up = self._gravity.up
-            self._set_up()
-        self._free_until = min(self._free_until, t + FREE_S)
         self.place[1] = -float((soles_cam @ self.R_c2w[1]).min())
         self._floor_offset, self._floor_weight = 0.0, 0.0
         self._t = t
@@ -203,15 +197,12 @@ class World:
         """
         dt = max(t - self._t, 0.0)
         self._t = max(t, self._t)
-        senses = self._senses(t)
-        if not senses:
+        if not self._senses(t):
             self._remember_up(up_cam, balance)
         heights = soles_cam @ self.R_c2w[1]
         lowest = int(heights.argmin())
         self._remember_floor(heights + self.camera_height, contact)
-        free = t <= self._free_until and not senses
-        turn = FREE_TURN_PER_S if free else MAX_TURN_PER_S
-        self._up = _turn_towards(self._up, self._gravity.up, turn * dt)
+        self._up = _turn_towards(self._up, self._gravity.up, MAX_TURN_PER_S * dt)
         self._set_up()
         self.place[1] += float(heights[lowest] - soles_cam[lowest] @ self.R_c2w[1])
         rise = max(-MAX_RISE_PER_S * dt, min(-self._floor_offset, MAX_RISE_PER_S * dt))

@@ -206,13 +206,11 @@ def test_a_restart_keeps_world_and_shape_and_a_reset_does_not(estimator: Estimat
         return stream, turn_before, count_before
 
     kept, turn, count = after(restart=True, reset=False)
-    assert kept.world.R_c2w[1, 2] == pytest.approx(turn, abs=0.1)  # 2 degrees a second
+    assert kept.world.R_c2w[1, 2] == pytest.approx(turn, abs=0.05)  # 2 degrees a second
     assert kept._slot.save().betas_count == count + 1
     assert kept._slot.save().tick == 1
     anew, _, _ = after(restart=True, reset=True)
-    never = estimator.stream(INTRINSICS)
-    never.step(Tick(0, 0.0, 0, restart=True, reset=True), seen(0))
-    np.testing.assert_array_equal(anew.world.R_c2w, never.world.R_c2w)
+    np.testing.assert_array_equal(anew.world.R_c2w, np.diag([1.0, -1.0, -1.0]))
     assert anew._slot.save().betas_count == 1
 
 
@@ -439,7 +437,7 @@ def test_a_camera_pitched_by_fifteen_degrees_is_found_while_somebody_walks() -> 
     assert np.degrees(np.arccos(np.clip(lean[1, 1], -1, 1))) < 2
     first = quat_xyzw_to_rotmat(torch.from_numpy(poses[0].quat_xyzw)).numpy()
     lean = first[0] @ walker(0, 15).rotmat_world[0].T
-    assert np.degrees(np.arccos(lean[1, 1])) < 8  # nobody waits for it
+    assert np.degrees(np.arccos(lean[1, 1])) == pytest.approx(15, abs=1)
 
 
 def test_a_model_whose_velocity_is_a_tenth_too_fast_does_not_drift() -> None:

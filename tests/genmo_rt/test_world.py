@@ -90,29 +90,11 @@ def test_a_tilted_camera_is_found_while_the_person_keeps_to_the_floor(
     assert np.linalg.norm(world.points(_to_cam(SOLES, truth)) - SOLES, axis=1).max() < 0.1
 
 
-def test_after_the_first_second_corrections_turn_by_at_most_two_degrees_a_second() -> None:
-    world = World()
-    _watch(world, _camera(0), seconds=1)
-    ups = []
-    for i in range(31, 300):
-        world.observe(i / 30, _camera(25)[1], _to_cam(SOLES, _camera(25)), RESTING)
-        ups.append(world.R_c2w[1])
-    turns = np.degrees(np.arccos(np.clip((np.diff(ups, axis=0) ** 2).sum(1) / -2 + 1, -1, 1)))
+def test_corrections_turn_by_at_most_two_degrees_a_second() -> None:
+    seen = _watch(World(), _camera(25), seconds=10)
+    ups = np.array([R[1] for R, _ in seen])
+    turns = np.degrees(np.arccos(np.clip((ups[1:] * ups[:-1]).sum(1), -1, 1)))
     assert turns.max() == pytest.approx(2 / 30, rel=1e-3)
-
-
-def test_within_the_first_second_a_steep_camera_is_found() -> None:
-    world = World()
-    truth = camera_to_world(_camera(25)[1])
-    soles_cam = _to_cam(SOLES, truth)
-    world.start(0.0, soles_cam, truth[1])
-    steps = [world.R_c2w[1]]
-    for i in range(1, 31):
-        world.observe(i / 30, truth[1], soles_cam, RESTING)
-        steps.append(world.R_c2w[1])
-    assert np.degrees(np.arccos(world.R_c2w[1] @ truth[1])) < 1
-    turns = np.linalg.norm(np.diff(steps, axis=0), axis=1)
-    assert np.degrees(turns.max()) < 1.01
 
 
 def test_a_wrong_floor_is_corrected_by_at_most_five_centimetres_a_second() -> None:
@@ -160,8 +142,8 @@ def test_after_a_cut_a_person_far_off_the_floor_gets_a_new_one(
 def test_two_persons_at_one_time_do_not_double_the_slew() -> None:
     soles_cam = _to_cam(SOLES, _camera(20))
     world = World()
-    _watch(world, _camera(0), seconds=1)
-    for i in range(31, 61):
+    world.start(0.0, soles_cam)
+    for i in range(1, 31):
         for _ in range(2):
             world.observe(i / 30, _camera(20)[1], soles_cam, RESTING)
     assert np.degrees(np.arccos(-world.R_c2w[1][1])) <= 2.0 + 1e-6
