@@ -39,7 +39,7 @@ from genmo_stream.whip import valid_stream_name, whip_routes
 from genmo_stream.wire import WireError
 
 MODELS = tuple(f"pose_landmarker_{kind}.task" for kind in ("full", "lite"))
-SHAPE_LIMIT = 5.0  # coefficients beyond five standard deviations are no person's
+SHAPE_LIMIT = 25.0  # standard deviations; somebody of half a metre has -12 of height's
 
 
 def create_app(config: ServerConfig, streams: Streams) -> Starlette:

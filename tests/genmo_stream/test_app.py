@@ -6,10 +6,13 @@ import signal
 from collections.abc import Iterator
 
 import httpx
+import numpy as np
 import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from genmo_rt.smpl import load_body
+from genmo_rt.stature import ShapeRule
 from tests.serving import ServerProcess
 
 
@@ -124,6 +127,15 @@ def test_the_body_comes_as_gltf(http: httpx.Client) -> None:
     response = http.get("/v1/body.glb", params={"shape": ",".join(["0.5"] * 10)})
     assert response.status_code == 200
     assert response.content[:4] == b"glTF"
+
+
+@pytest.mark.parametrize("height_m", [0.5, 2.6])
+def test_the_body_comes_for_everybody_whose_height_may_be_stated(
+    http: httpx.Client, height_m: float
+) -> None:
+    shape, _ = ShapeRule(load_body(), height_m).apply(np.zeros(10))
+    text = ",".join(f"{coefficient:.3f}" for coefficient in shape)
+    assert http.get("/v1/body.glb", params={"shape": text}).status_code == 200
 
 
 @pytest.mark.parametrize("shape", ["1,2", "a", ",".join(["nan"] * 10), ",".join(["99"] * 10)])
