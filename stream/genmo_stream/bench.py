@@ -115,7 +115,7 @@ def bench_live(
     ours, theirs = context.Pipe(duplex=False)
     with socket.create_server((config.host, 0)) as probe:
         config = replace(config, port=probe.getsockname()[1])
-    server = context.Process(target=_serve, args=(config, theirs), daemon=True)
+    server = context.Process(target=_serve, args=(config, theirs))  # no daemon: it has a child
     server.start()
     theirs.close()
     try:
