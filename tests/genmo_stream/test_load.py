@@ -268,3 +268,18 @@ def test_two_keypoint_streams_are_measured_end_to_end(videos: Path, tmp_path: Pa
     assert (told["streams"], told["accepted"], told["refused"]) == ("2", "2", "0"), done.stdout
     assert float(told["poses/s each"]) > 0
     assert float(told["server CPU"]) > 0
+
+
+@pytest.mark.slow
+def test_one_camera_is_measured_by_the_barcode_in_its_pictures(videos: Path) -> None:
+    command = [sys.executable, "-m", "genmo_rt.cli", "bench", "live", str(videos / "demo.mp4")]
+    done = subprocess.run(
+        [*command, "--size", "320x240", "--fps", "5", "--seconds", "2"],
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "with a tracked person" in done.stdout
+    assert "| glass to pose (barcode) |" in done.stdout
