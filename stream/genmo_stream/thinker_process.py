@@ -29,8 +29,8 @@ from genmo_rt.errors import GenmoError
 from genmo_rt.estimate import Estimator
 from genmo_rt.smpl import load_body
 from genmo_stream.errors import ThinkerError
-from genmo_stream.memory import settle, share_arenas
-from genmo_stream.thinker import Answer, Company, Order, Thinker
+from genmo_stream.memory import settle, share_arenas, trim
+from genmo_stream.thinker import Answer, Company, Forget, Order, Thinker
 
 START_S = 120.0  # for the process to load torch and the weights
 STOP_S = 5.0
@@ -210,7 +210,10 @@ def _serve(link: socket.socket, weights: Weights) -> None:
             batch = _gather(link, company)
             answers = thinker([asked.order for asked in batch])
             told = tuple((a.number, _portable(b)) for a, b in zip(batch, answers, strict=True))
-            link.sendall(packed(Told(told, thinker.figures)))
+            figures = thinker.figures
+            link.sendall(packed(Told(told, figures)))
+            if figures.free == figures.slots and any(isinstance(a.order, Forget) for a in batch):
+                trim()  # nobody is left, and nobody waits
 
 
 def _gather(link: socket.socket, company: Company) -> list[Asked]:
