@@ -11,6 +11,7 @@ import { AvatarPicker } from "./avatar-picker";
 import { cameraAllowed, CameraError } from "./camera";
 import { Capture } from "./capture";
 import { element } from "./element";
+import { FieldOfView } from "./field-of-view";
 import { type Figure, proportionsOf } from "./figure";
 import { LatencyLedger } from "./latency-ledger";
 import { offerLookahead } from "./lookahead";
@@ -89,8 +90,9 @@ export class App {
       () => this.situation.stream === "live",
       this.privateVideo.open,
     );
-    this.capture = view ? null : this.makeCapture();
-    offerLookahead(element<HTMLSelectElement>("lookahead"), whip, () => this.publisher.restart());
+    const restart = () => this.publisher.restart();
+    this.capture = view ? null : this.makeCapture(whip, restart);
+    offerLookahead(element<HTMLSelectElement>("lookahead"), whip, restart);
     const api = new GenmoApi(location.href, credentials);
     const fail = (what: string, error: unknown) => this.say(failure(what, error));
     this.recorder = new Recorder(api, stream, () => this.takes.refresh(), fail);
@@ -209,9 +211,11 @@ export class App {
     else this.scene?.play(this.smooth ? () => this.client.sample() : null);
   }
 
-  private makeCapture(): Capture {
+  private makeCapture(whip: URL, restart: () => void): Capture {
+    const angle = new FieldOfView(element<HTMLInputElement>("fov"), whip, restart);
     return new Capture(
       this.publisher,
+      (camera) => angle.opened(camera),
       (error) => this.say(noticeFor(error)),
       () => this.say(null),
     );

@@ -26,6 +26,8 @@ export class Capture {
 
   constructor(
     private readonly publisher: Publisher,
+    /** Told which camera was opened, before it is published; null: a file. */
+    private readonly onCamera: (camera: MediaStreamTrack | null) => void,
     private readonly onError: (error: unknown) => void,
     private readonly onStart: () => void,
   ) {
@@ -72,6 +74,7 @@ export class Capture {
       this.stop();
       this.onError(new CameraError("busy"));
     });
+    this.onCamera(this.file ? null : picture.track);
     this.publisher.start(picture);
     this.wakeLock.hold();
     await this.fillCameras();
