@@ -71,6 +71,14 @@ def add(commands: Commands) -> None:
         metavar="SHARE",
         help="of estimation steps that don't see ahead (0.6)",
     )
+    parser.add_argument(
+        "--captured",
+        type=float,
+        default=0.4,
+        metavar="SHARE",
+        help="of estimation clips that move as they were captured, the others are recombined and "
+        "deformed: more for ordinary motion, less for rare poses (0.4)",
+    )
     parser.add_argument("--seed", type=int, help="of all that is drawn (0)")
     parser.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where the model trains"
@@ -102,7 +110,7 @@ def _train(args: argparse.Namespace) -> int:
         device = f"cuda:{local}" if device.startswith("cuda") else device
         distributed.init_process_group("cpu:gloo,cuda:nccl" if "cuda" in device else "gloo")
     dataset = _dataset(args, config.generation > 0)
-    loading = LoaderConfig(batch_size=args.clips, length=args.frames)
+    loading = LoaderConfig(args.clips, args.frames, captured=args.captured)
     sources = _sources(dataset, loading, config.seed)
     columns = (BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     first = Place.here().rank == 0

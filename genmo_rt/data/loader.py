@@ -58,6 +58,11 @@ class LoaderConfig:
     camera: CameraConfig = field(default_factory=CameraConfig)
     noise: NoiseConfig = field(default_factory=NoiseConfig)
 
+    def __post_init__(self) -> None:
+        for name in ("told_intrinsics", "captured"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} is {getattr(self, name)}; expected a share, 0 to 1")
+
 
 def batches(
     dataset: Dataset,

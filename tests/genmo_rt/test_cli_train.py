@@ -49,6 +49,13 @@ def test_training_leaves_a_checkpoint_goes_on_and_is_scored(
     assert "pa_mpjpe" in said
 
 
+def test_a_share_of_captured_clips_that_is_none_is_refused(
+    motions: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _train(motions, "--steps", "1", "--captured", "1.5") == 2
+    assert "captured is 1.5; expected a share, 0 to 1" in capsys.readouterr().err
+
+
 def test_generation_is_scored_with_a_row_for_each_seed(
     motions: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
