@@ -1,12 +1,14 @@
 """Poses of a whole recording: what posing does tick by tick, with what follows known as well.
 
 One shape for all ticks; figures put back on their landmarks from both sides in time; smoothed
-without lag; roots fused forwards and backwards; feet held where they rest; and only then a world
-whose gravity and floor all ticks have settled.
+without lag; roots fused forwards and backwards; and feet held where they rest, once it is known how
+the camera went (clip_world.py). Landmarks are those of steady cameras; from the smoothing on, all
+is in the first camera of the shot.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -15,18 +17,16 @@ from numpy.typing import NDArray
 from genmo_rt.camera import Intrinsics
 from genmo_rt.contacts import hold_clip
 from genmo_rt.motion import Motion
-from genmo_rt.pose import Pose
-from genmo_rt.poser import FADE_S
-from genmo_rt.posing import confidences, local_rotations
+from genmo_rt.poser import FADE_S, feet_seen
+from genmo_rt.posing import local_rotations
 from genmo_rt.refine import Figure, RefineNoise, Refiner
 from genmo_rt.rests import POINTS, RestDetector
 from genmo_rt.rollout import settle_path
-from genmo_rt.rotation import rotmat_to_quat_xyzw
 from genmo_rt.smooth import FilterTimes, half_way, smooth_clip
 from genmo_rt.smpl import Body
 from genmo_rt.soles import Soles
+from genmo_rt.stature import ShapeRule
 from genmo_rt.whole_clip import Stretch
-from genmo_rt.world import SettledWorld
 
 Array = NDArray[np.float64]
 
@@ -44,14 +44,25 @@ class Person:
     Attributes:
         body: in use.
         soles: of that body.
+        rule: how shapes of that body are made.
         shape: (10,) coefficients of that body.
         scale: how much larger the person is than the model thought.
     """
 
     body: Body
     soles: Soles
+    rule: ShapeRule
     shape: Array
     scale: float
+
+    @property
+    def stature(self) -> float:
+        """Standing height, metres."""
+        return self.rule.height(self.shape)
+
+    def grown(self, size: float) -> "Person":
+        """Somebody who is `size` times as tall."""
+        return replace(self, shape=self.rule.grown(self.shape, size), scale=self.scale * size)
 
     def rest_joints(self) -> NDArray[np.float32]:
         """(24, 3) the T-pose skeleton, metres."""
@@ -71,25 +82,68 @@ class Person:
         return turned.numpy(), joints.numpy()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Settled:
-    """A stretch whose poses in the camera are done.
+    """A stretch whose poses are done, in the first camera of its shot.
 
     Attributes:
+        person: who it is.
         stretch: its ticks.
-        rotmat: (L, 24, 3, 3) joint 0 in the camera, 1..23 relative to the parent.
+        loose: (L, 24, 3, 3) joint 0 in the camera, 1..23 relative to the parent, before feet that
+            rest are held.
+        rotmat: the same after that.
         turned: (L, 24, 3, 3) all joints in the camera.
         joints: (L, 24, 3) in the camera.
-        contacts: (L, 6) probability.
-        up_cam: (L, 3) "up" as the model says.
+        contacts: (L, 6) probability, as the model says.
+        rests: (L, 4) how surely heels and toes rest, as in rests.POINTS.
+        up: (L, 3) "up" as the model says.
     """
 
+    person: Person
     stretch: Stretch
+    loose: Array
     rotmat: Array
     turned: Array
     joints: Array
     contacts: Array
-    up_cam: Array
+    rests: Array
+    up: Array
+
+    @property
+    def seen(self) -> list[int]:
+        """The ticks in which the person is seen."""
+        return [int(i) for i in self.stretch.seen.nonzero()[0]]
+
+    @cached_property
+    def soles(self) -> Array:
+        """(L, 8, 3) points under the feet."""
+        return self.person.soles.points(self.turned, self.joints, self.person.shape)
+
+    @cached_property
+    def loose_soles(self) -> Array:
+        """(L, 8, 3) the same before feet that rest are held."""
+        person = self.person
+        return person.soles.points(
+            *person.figures(self.loose, self.joints[:, 0]), self.person.shape
+        )
+
+    @cached_property
+    def carries(self) -> Array:
+        """(L, 8) how surely each of them rests."""
+        both = (self.contacts[:, :4] + self.rests) / 2
+        return np.asarray(both[:, self.person.soles.contact])
+
+    @cached_property
+    def feet_seen(self) -> Array:
+        """(L,) how surely the feet are seen."""
+        seen = self.stretch.keypoints
+        return np.array([0.0 if one is None else feet_seen(one) for one in seen])
+
+    def sized(self, size: float) -> "Settled":
+        """The same person `size` times as large, and as far away."""
+        person = self.person.grown(size)
+        turned, joints = person.figures(self.rotmat, size * self.joints[:, 0])
+        return replace(self, person=person, turned=turned, joints=joints)
 
 
 def settle(
@@ -99,7 +153,7 @@ def settle(
     intrinsics: Intrinsics,
     each: Callable[[], None] = lambda: None,
 ) -> Settled:
-    """Poses one stretch in its camera.
+    """Poses one stretch before its camera.
 
     Args:
         stretch: L ticks.
@@ -108,68 +162,39 @@ def settle(
         intrinsics: of the camera.
         each: called for every tick, for a progress bar.
     """
-    t, seen = stretch.t, stretch.seen
+    t, seen, anchors = stretch.t, stretch.seen, stretch.anchors
     rotmat, root = _array(said.rotmat_cam), _array(said.root_cam) * person.scale
     contacts = _array(said.contacts)
     turned, joints = person.figures(rotmat, root)
     turned, joints = _on_landmarks(stretch, turned, joints, person, intrinsics, each)
     velocity = (turned[:, 0] @ _array(said.root_vel)[..., None])[..., 0] * person.scale
-    root = settle_path(t, velocity * _fade(t, seen)[:, None], joints[:, 0], seen)
-    rotmat = smooth_clip(t, local_rotations(turned), TIMES)
+    velocity = velocity * _fade(t, seen)[:, None]
+    root = settle_path(t, velocity, joints[:, 0], seen, stretch.turns)
+    local = local_rotations(turned)
+    local[:, 0] = anchors @ local[:, 0]
+    rotmat = smooth_clip(t, local, TIMES)
+    turned, joints = person.figures(rotmat, _turned(anchors, root))
+    rests = _rests(stretch, turned, joints, contacts, person, intrinsics)
+    up = _turned(anchors, _array(said.R_c2gv)[:, 1])
+    settled = Settled(person, stretch, rotmat, rotmat, turned, joints, contacts, rests, up)
+    return feet_held(settled, np.zeros_like(root))
+
+
+def feet_held(settled: Settled, gone: Array) -> Settled:
+    """The same with feet that rest where they are.
+
+    Args:
+        settled: L ticks.
+        gone: (L, 3) how far the camera has gone until each tick, in the first camera of its shot.
+    """
+    person, root = settled.person, settled.joints[:, 0]
+    figures = _figures(person, *person.figures(settled.loose, root))
+    points = np.stack([figure.landmarks(POINTS) for figure in figures])
+    moved = -np.diff(gone, axis=0, prepend=gone[:1])
+    held = hold_clip(settled.stretch.t, figures, points, settled.rests, moved=moved)
+    rotmat = local_rotations(held)
     turned, joints = person.figures(rotmat, root)
-    rotmat = local_rotations(_feet_held(stretch, turned, joints, contacts, person, intrinsics))
-    turned, joints = person.figures(rotmat, root)
-    return Settled(stretch, rotmat, turned, joints, contacts, _array(said.R_c2gv)[:, 1])
-
-
-def publish(settled: list[Settled], person: Person) -> list[list[Pose]]:
-    """Poses in the world, of each stretch in turn; every shot of the camera has its own world."""
-    poses = []
-    for shot in sorted({one.stretch.shot for one in settled}):
-        own = [one for one in settled if one.stretch.shot == shot]
-        world = _world(own, person)
-        for one in own:
-            poses.append(_in_world(one, world, person))
-    return poses
-
-
-def _world(settled: list[Settled], person: Person) -> SettledWorld:
-    parts = [
-        (
-            one.up_cam[i],
-            person.soles.points(one.turned[i], one.joints[i], person.shape),
-            one.contacts[i, person.soles.contact],
-        )
-        for one in settled
-        for i in one.stretch.seen.nonzero()[0]
-    ]
-    return SettledWorld.of(*(np.stack(column) for column in zip(*parts, strict=True)))
-
-
-def _in_world(settled: Settled, world: SettledWorld, person: Person) -> list[Pose]:
-    stretch, local = settled.stretch, settled.rotmat
-    root = np.stack((local[:, 0], world.R_c2w @ local[:, 0]), axis=1)
-    quat_xyzw = _quaternions(np.concatenate((root, local[:, 1:]), axis=1))
-    joints = world.points(settled.joints).astype(np.float32)
-    pelvis = joints[:, 0].astype(np.float64)
-    confidence = confidences(stretch.keypoints)
-    still = len(pelvis) < 2
-    velocity = np.zeros_like(pelvis) if still else np.gradient(pelvis, stretch.t, axis=0)
-    return [
-        Pose(
-            t=float(stretch.t[i]),
-            quat_xyzw=quat_xyzw[i, 1:],
-            pelvis=joints[i, 0],
-            velocity=velocity[i].astype(np.float32),
-            joints=joints[i],
-            contacts=settled.contacts[i].astype(np.float32),
-            confidence=confidence[i],
-            shape=person.shape.astype(np.float32),
-            joints_cam=settled.joints[i].astype(np.float32),
-            root_quat_xyzw_cam=quat_xyzw[i, 0],
-        )
-        for i in range(len(stretch.t))
-    ]
+    return replace(settled, rotmat=rotmat, turned=turned, joints=joints)
 
 
 def _on_landmarks(
@@ -181,13 +206,18 @@ def _on_landmarks(
     each: Callable[[], None],
 ) -> tuple[Array, Array]:
     """Figures put back on their landmarks, each steadied by its past and by its future."""
-    offsets = person.body.landmark_offsets(torch.from_numpy(person.shape)).numpy()
-    figures = [Figure(*parts, offsets) for parts in zip(turned, joints, strict=True)]
+    figures = _figures(person, turned, joints)
+    anchors = [camera.anchor for camera in stretch.cameras]
 
     def refined(order: int, after: Callable[[], None]) -> list[Figure]:
         refiner = Refiner(intrinsics, NOISE)
         moved = []
-        for keypoints, figure in zip(stretch.keypoints[::order], figures[::order], strict=True):
+        ticks = zip(stretch.keypoints[::order], figures[::order], anchors[::order], strict=True)
+        anchor = anchors[::order][0]
+        for keypoints, figure, now in ticks:
+            if now is not anchor:
+                refiner.turn(now.T @ anchor)
+                anchor = now
             moved.append(figure if keypoints is None else refiner.refine(figure, keypoints))
             after()
         return moved[::order]
@@ -198,7 +228,7 @@ def _on_landmarks(
     return person.figures(local_rotations(half_way(ahead, back)), root)
 
 
-def _feet_held(
+def _rests(
     stretch: Stretch,
     turned: Array,
     joints: Array,
@@ -206,17 +236,37 @@ def _feet_held(
     person: Person,
     intrinsics: Intrinsics,
 ) -> Array:
-    """(L, 24, 3, 3) rotations in the camera with resting feet where they are."""
-    offsets = person.body.landmark_offsets(torch.from_numpy(person.shape)).numpy()
-    figures = [Figure(*parts, offsets) for parts in zip(turned, joints, strict=True)]
-    soles = np.stack([figure.landmarks(POINTS) for figure in figures])
-    detector = RestDetector(intrinsics)
-    seen = list(zip(stretch.t.tolist(), stretch.keypoints, strict=True))
-    rests = [
-        detector.step(t, contacts[i], keypoints, soles[i, :, 2], seen[i + 1 : i + 1 + AHEAD])
-        for i, (t, keypoints) in enumerate(seen)
+    """(L, 4) how surely heels and toes rest; figures are in the first camera of the shot.
+
+    What rests is not seen to rest by a camera that is carried.
+    """
+    figures = _figures(person, turned, joints)
+    points = np.stack([figure.landmarks(POINTS) for figure in figures])
+    depth = (points @ stretch.anchors[:, :, 2:])[..., 0]  # in the steady cameras
+    cameras = stretch.cameras
+    seen = [
+        (t, None if camera.carried else keypoints)
+        for t, keypoints, camera in zip(stretch.t.tolist(), stretch.keypoints, cameras, strict=True)
     ]
-    return hold_clip(stretch.t, figures, soles, np.stack(rests))
+    detector = RestDetector(intrinsics)
+    rests = []
+    for i, (t, keypoints) in enumerate(seen):
+        if i > 0 and cameras[i].anchor is not cameras[i - 1].anchor:
+            detector.turn()
+        after = range(i + 1, min(i + 1 + AHEAD, len(seen)))
+        ahead = [seen[k] for k in after if cameras[k].anchor is cameras[i].anchor]
+        rests.append(detector.step(t, contacts[i], keypoints, depth[i], ahead))
+    return np.stack(rests)
+
+
+def _figures(person: Person, turned: Array, joints: Array) -> list[Figure]:
+    offsets = person.body.landmark_offsets(torch.from_numpy(person.shape)).numpy()
+    return [Figure(*parts, offsets) for parts in zip(turned, joints, strict=True)]
+
+
+def _turned(rotmat: Array, vectors: Array) -> Array:
+    """(L, 3) vectors turned by (L, 3, 3)."""
+    return np.asarray((rotmat @ vectors[..., None])[..., 0])
 
 
 def _fade(t: Array, seen: NDArray[np.bool_]) -> Array:
@@ -224,10 +274,6 @@ def _fade(t: Array, seen: NDArray[np.bool_]) -> Array:
     last = t - np.maximum.accumulate(np.where(seen, t, -np.inf))
     following = np.minimum.accumulate(np.where(seen, t, np.inf)[::-1])[::-1] - t
     return np.exp(-np.minimum(last, following) / FADE_S)
-
-
-def _quaternions(rotmat: Array) -> NDArray[np.float32]:
-    return rotmat_to_quat_xyzw(torch.from_numpy(rotmat)).numpy().astype(np.float32)
 
 
 def _array(tensor: torch.Tensor) -> Array:

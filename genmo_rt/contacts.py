@@ -161,7 +161,12 @@ def root_errors(holds: Sequence[FootHold], dt: Array, root: Array, rests: Array)
 
 
 def hold_clip(
-    t: Array, figures: list[Figure], seen: Array, rests: Array, rule: HoldRule | None = None
+    t: Array,
+    figures: list[Figure],
+    seen: Array,
+    rests: Array,
+    rule: HoldRule | None = None,
+    moved: Array | None = None,
 ) -> Array:
     """Holds the resting feet of a whole clip: half way between FootHold forwards and backwards.
 
@@ -170,15 +175,20 @@ def hold_clip(
         figures: L of them, in the camera.
         seen: (L, 4, 3) their points of rests.POINTS.
         rests: (L, 4) probability that the points of rests.POINTS rest.
+        moved: (L, 3) how far what rests is seen to go until each tick, as the camera goes the
+            other way; left out where it stands.
     Returns:
         (L, 24, 3, 3) rotations of all joints in the camera.
     """
-    ahead, back = FootHold(rule), FootHold(rule)
-    ways = [
-        [hold.shifts(float(order * t[i]), seen[i], rests[i]) for i in range(len(t))[::order]]
-        for hold, order in ((ahead, 1), (back, -1))
-    ]
-    shifts = (np.stack(ways[0]) + np.stack(ways[1][::-1])) / 2
+    moved = np.zeros((len(t), 3)) if moved is None else moved
+    ways = []
+    for order, gone in ((1, moved), (-1, -np.roll(moved, -1, axis=0))):
+        hold, shifted = FootHold(rule), []
+        for i in range(len(t))[::order]:
+            hold.carry(gone[i])
+            shifted.append(hold.shifts(float(order * t[i]), seen[i], rests[i]))
+        ways.append(shifted[::order])
+    shifts = np.mean(ways, axis=0)
     parts = ("rotmat", "joints", "landmark_offsets")
     together = Figure(*(np.stack([getattr(of, part) for of in figures]) for part in parts))
     return placed(together, seen, shifts, rests)

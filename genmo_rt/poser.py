@@ -113,9 +113,7 @@ class Poser:
             keypoints = smoothed(list(self._behind)[-len(ahead) :], as_seen, ahead)
         self._behind.append(as_seen)
         self._t_seen = t
-        surest = float(keypoints.confidence[POINTS].max())
-        seen = (surest - UNSEEN_FEET) / (SEEN_FEET - UNSEEN_FEET)
-        self._feet_seen = max(0.0, min(seen, 1.0))
+        self._feet_seen = feet_seen(keypoints)
         return keypoints
 
     def root(self, t: float, velocity: Array, predicted: Array, *, seen: bool) -> Array:
@@ -230,6 +228,12 @@ class Poser:
         bones = (figure.rotmat[_PARENTS] @ bones[..., None])[..., 0]
         joints = size * figure.joints[0] + _CHAINS @ bones
         return Figure(figure.rotmat, joints, figure.landmark_offsets)
+
+
+def feet_seen(keypoints: Keypoints) -> float:
+    """How surely somebody's feet are seen, 0..1."""
+    surest = float(keypoints.confidence[POINTS].max())
+    return max(0.0, min((surest - UNSEEN_FEET) / (SEEN_FEET - UNSEEN_FEET), 1.0))
 
 
 def _chains() -> Array:

@@ -1,27 +1,26 @@
-"""A whole recording of one person as one clip: all of it at once, or as a stream would see it."""
+"""A whole recording as one clip a person: all of it at once, or as a stream would see it."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import repeat
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from genmo_rt.between import pose_between
 from genmo_rt.camera import Intrinsics
-from genmo_rt.clip_posing import Person, publish, settle
-from genmo_rt.clock import Tick
+from genmo_rt.camera_motion import STILL, CameraMotion
+from genmo_rt.clip_posing import Person, Settled, settle
+from genmo_rt.clip_world import SettledWorld, in_their_worlds, publish, sizes_of
 from genmo_rt.errors import GenmoError
 from genmo_rt.estimate import Estimator, StreamEstimator
 from genmo_rt.formats.clip import Clip
-from genmo_rt.keypoints import Keypoints
 from genmo_rt.pose import Pose
 from genmo_rt.rotation import quat_xyzw_to_rotmat
 from genmo_rt.smpl import Body
 from genmo_rt.stature import ShapeRule
-from genmo_rt.whole_clip import Stretch, stretches, watch
-
-Frames = Iterable[tuple[Tick, Keypoints | None]]
+from genmo_rt.steady import follow
+from genmo_rt.whole_clip import Frame, Frames, Stretch, stretches, watch
 
 
 def estimate_clip(
@@ -33,6 +32,7 @@ def estimate_clip(
     delay: int = 0,
     start_us: int = 0,
     streaming: bool = False,
+    motions: Sequence[CameraMotion] = (),
     each: Callable[[], None] = lambda: None,
 ) -> Clip:
     """Estimates one person over a whole recording.
@@ -45,6 +45,7 @@ def estimate_clip(
         delay: ticks of lookahead, of a stream alone: a whole clip has no need of one.
         start_us: capture time of the clock's anchor, microseconds.
         streaming: as the live server does, tick by tick; else every tick knows the whole clip.
+        motions: how the camera moved until each frame; none for a camera on a stand.
         each: called for every tick of a whole clip that is posed, after all are read; may raise
             to stop.
     Returns:
@@ -53,14 +54,18 @@ def estimate_clip(
         GenmoError: nobody is ever seen.
     """
     if streaming:
-        stream = estimator.stream(intrinsics, height_m=height_m, delay=delay)
-        poses = [pose for tick, seen in frames for pose, _ in stream.advance(tick, seen)]
-        poses += [pose for pose, _ in stream.finish()]
-        poses = [_with_bones(pose, stream, estimator.body) for pose in poses]
+        poses = _streamed(estimator, frames, intrinsics, height_m, delay, motions)
     else:
-        poses = whole_poses(estimator, frames, intrinsics, height_m, each)
+        poses = whole_poses(estimator, frames, intrinsics, height_m, motions, each)
     if not poses:
         raise GenmoError("nobody was found in the video; expected one person in view")
+    return clip_of(estimator, poses, intrinsics, start_us)
+
+
+def clip_of(
+    estimator: Estimator, poses: Sequence[Pose], intrinsics: Intrinsics, start_us: int
+) -> Clip:
+    """The clip of one person's poses, who have one shape; the rest is as in estimate_clip."""
     shape = torch.from_numpy(poses[-1].shape).double()
     return Clip.from_poses(
         poses,
@@ -76,32 +81,86 @@ def whole_poses(
     frames: Frames,
     intrinsics: Intrinsics,
     height_m: float | None = None,
+    motions: Sequence[CameraMotion] = (),
     each: Callable[[], None] = lambda: None,
 ) -> list[Pose]:
     """The poses of a whole recording, each known from what was before and what comes after."""
+    (poses,) = whole_people(estimator, [list(frames)], intrinsics, height_m, motions, each)
+    return poses
+
+
+def whole_people(
+    estimator: Estimator,
+    people: Sequence[Sequence[Frame]],
+    intrinsics: Intrinsics,
+    height_m: float | None = None,
+    motions: Sequence[CameraMotion] = (),
+    each: Callable[[], None] = lambda: None,
+) -> list[list[Pose]]:
+    """The poses of several persons before one camera, in one world of each of its places.
+
+    Args:
+        people: of each, the recording's frames from its first on.
+        height_m: everybody's; None where it isn't known.
+        motions: how the camera moved until each frame, for the longest of those; none for a camera
+            on a stand.
+    """
+    longest = max(people, key=len)
+    cameras = list(follow([tick.t for tick, _ in longest], motions))
     rule = ShapeRule(estimator.body, height_m)
-    parts = stretches(frames, intrinsics)
+    parts = [stretches(frames, intrinsics, cameras) for frames in people]
+    settled = [_settled(estimator, own, intrinsics, rule, each) for own in parts]
+    sizes = sizes_of(settled, stated=height_m is not None)
+    settled = [
+        own if size == 1.0 else [one.sized(size) for one in own]
+        for own, size in zip(settled, sizes, strict=True)
+    ]
+    posed = iter(in_their_worlds([one for own in settled for one in own]))
+    return [[pose for part in own for pose in _every_tick(part, *next(posed))] for own in parts]
+
+
+def _settled(
+    estimator: Estimator,
+    parts: Sequence[Stretch],
+    intrinsics: Intrinsics,
+    rule: ShapeRule,
+    each: Callable[[], None],
+) -> list[Settled]:
+    """One person's stretches, posed before their cameras with one shape."""
     if not parts:
         return []
     said = [watch(estimator.checkpoint, part, intrinsics) for part in parts]
     sights = np.array([part.seen.sum() for part in parts])
     shapes = np.stack([shape.double().numpy() for _, shape in said])
     shape, scale = rule.apply(sights @ shapes / sights.sum())
-    person = Person(estimator.body, estimator.soles, shape, scale)
-    settled = [
+    person = Person(estimator.body, estimator.soles, rule, shape, scale)
+    return [
         settle(part.of_frames(), motion, person, intrinsics, each)
         for part, (motion, _) in zip(parts, said, strict=True)
     ]
-    bones = person.rest_joints()
-    return [
-        pose
-        for part, poses in zip(parts, publish(settled, person), strict=True)
-        for pose in _every_tick(part, poses, bones)
-    ]
 
 
-def _every_tick(stretch: Stretch, poses: list[Pose], bones: NDArray[np.float32]) -> Iterator[Pose]:
+def _streamed(
+    estimator: Estimator,
+    frames: Frames,
+    intrinsics: Intrinsics,
+    height_m: float | None,
+    delay: int,
+    motions: Sequence[CameraMotion],
+) -> list[Pose]:
+    """What a live stream would have said of every tick, with the shape that it knew at last."""
+    stream = estimator.stream(intrinsics, height_m=height_m, delay=delay)
+    poses = []
+    for (tick, seen), motion in zip(frames, motions or repeat(STILL), strict=bool(motions)):
+        stream.world.move_camera(tick.t, motion)
+        poses += [pose for pose, _ in stream.advance(tick, seen)]
+    poses += [pose for pose, _ in stream.finish()]
+    return [_with_bones(pose, stream, estimator.body) for pose in poses]
+
+
+def _every_tick(stretch: Stretch, settled: Settled, world: SettledWorld) -> Iterator[Pose]:
     """Poses of a stretch's frames, and between them of its ticks that had none."""
+    poses, bones = publish(settled, world), settled.person.rest_joints()
     following = iter(poses)
     before = after = next(following)  # a stretch begins with a frame
     for t, framed in zip(stretch.t, stretch.framed, strict=True):

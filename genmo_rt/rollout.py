@@ -6,6 +6,7 @@ causal: the position at t uses samples up to t only.
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -212,6 +213,7 @@ def settle_path(
     velocity: NDArray[np.float64],
     seen: NDArray[np.float64],
     is_seen: NDArray[np.bool_],
+    turns: Sequence[NDArray[np.float64] | None] = (),
 ) -> NDArray[np.float64]:
     """The root's path over a whole clip: Rollout forwards and backwards, and between the two.
 
@@ -220,14 +222,18 @@ def settle_path(
 
     Args:
         t: (L,) seconds, rising.
-        velocity: (L, 3) metres per second.
+        velocity: (L, 3) metres per second, in each tick's camera, like `seen`.
         seen: (L, 3) the root as each tick's picture shows it, or as predicted without one.
         is_seen: (L,) which of those come from a picture; the first does.
+        turns: L times (3, 3) from each tick's camera to that of the next, at the same place; None
+            where it is the same one, and for the last; left out where all are.
     Returns:
-        (L, 3) metres.
+        (L, 3) metres, in each tick's camera.
     """
-    ahead = _path(t, velocity, seen, is_seen)
-    back = _path(-t[::-1], -velocity[::-1], seen[::-1], is_seen[::-1])[::-1]
+    turns = turns or [None] * len(t)
+    turns_back = [None, *(None if turn is None else turn.T for turn in turns[-2::-1])]
+    ahead = _path(t, velocity, seen, is_seen, [None, *turns[:-1]])
+    back = _path(-t[::-1], -velocity[::-1], seen[::-1], is_seen[::-1], turns_back)[::-1]
     since, until = _since_seen(t, is_seen), _since_seen(-t[::-1], is_seen[::-1])[::-1]
     share = np.ones(len(t))  # of the way forwards; nothing but that after the last sight
     bounded = np.isfinite(until) & ~is_seen
@@ -241,14 +247,17 @@ def _path(
     velocity: NDArray[np.float64],
     seen: NDArray[np.float64],
     is_seen: NDArray[np.bool_],
+    turns: Sequence[NDArray[np.float64] | None],
 ) -> NDArray[np.float64]:
+    """Forwards alone; turns lead to each tick's camera from that of the tick before."""
     rollout = Rollout()
     rollout.start(float(t[0]), seen[0], velocity[0])
-    rows = [
-        rollout.step(float(t[i]), velocity[i], seen[i] if is_seen[i] else None)
-        for i in range(1, len(t))
-    ]
-    return np.stack([seen[0], *rows])
+    rows = [seen[0]]
+    for i in range(1, len(t)):
+        if (turn := turns[i]) is not None:
+            rollout.turn(turn)
+        rows.append(rollout.step(float(t[i]), velocity[i], seen[i] if is_seen[i] else None))
+    return np.stack(rows)
 
 
 def _since_seen(t: NDArray[np.float64], is_seen: NDArray[np.bool_]) -> NDArray[np.float64]:

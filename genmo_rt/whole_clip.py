@@ -1,12 +1,13 @@
 """A whole recording at once: what the model says of every tick when it knows what follows.
 
-ticks and landmarks → stretches without a cut → conditions → model, looking both ways
-→ averaged with what it says of the mirrored picture → Motion of every tick
+ticks and landmarks → landmarks as steady cameras see them → stretches without a cut → conditions
+→ model, looking both ways → averaged with what it says of the mirrored picture → Motion of every
+tick
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
-from itertools import pairwise
+from itertools import pairwise, repeat
 
 import numpy as np
 import torch
@@ -22,7 +23,9 @@ from genmo_rt.estimate import CUT_SCALES, FASTEST_SCALES_PER_S
 from genmo_rt.keypoints import NUM_LANDMARKS, Keypoints
 from genmo_rt.model import MAX_DELAY, Model
 from genmo_rt.motion import Motion, MotionStats, View
+from genmo_rt.steady import STANDING, Steady
 from genmo_rt.training.disturb import OTHER_SIDE
+from genmo_rt.world import as_steady
 
 Array = NDArray[np.float64]
 
@@ -38,13 +41,35 @@ class Stretch:
         keypoints: the landmarks of each tick, in a picture of the intrinsics' size; None where
             nobody was seen.
         framed: (L,) which ticks had a frame.
-        shot: number of the camera's place: another one after every cut.
+        cameras: of each tick; landmarks are as the steady ones see them.
+        shot: how often the person jumped through the picture of this camera: cuts that nobody
+            else tells of.
     """
 
     t: Array
     keypoints: tuple[Keypoints | None, ...]
     framed: NDArray[np.bool_]
+    cameras: tuple[Steady, ...]
     shot: int
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Which place of the camera this was seen from."""
+        return self.cameras[0].shot, self.shot
+
+    @property
+    def anchors(self) -> Array:
+        """(L, 3, 3) rotations of each tick's steady camera to the first one of the shot."""
+        return np.stack([camera.anchor for camera in self.cameras])
+
+    @property
+    def turns(self) -> list[Array | None]:
+        """L rotations from each tick's steady camera to that of the next; None where it is one.
+
+        The last one is None.
+        """
+        pairs = pairwise(camera.anchor for camera in self.cameras)
+        return [None if after is now else after.T @ now for now, after in pairs] + [None]
 
     @property
     def seen(self) -> NDArray[np.bool_]:
@@ -55,7 +80,8 @@ class Stretch:
         """The ticks that had a frame."""
         kept = np.flatnonzero(self.framed)
         keypoints = tuple(self.keypoints[index] for index in kept)
-        return Stretch(self.t[kept], keypoints, self.framed[kept], self.shot)
+        cameras = tuple(self.cameras[index] for index in kept)
+        return Stretch(self.t[kept], keypoints, self.framed[kept], cameras, self.shot)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +92,28 @@ class _Row:
     keypoints: Keypoints | None
     framed: bool
     restart: bool
+    camera: Steady
+
+
+Frame = tuple[Tick, Keypoints | None]
+Frames = Iterable[Frame]
+"""Each used frame's tick and one person's landmarks in it, in order."""
 
 
 def stretches(
-    frames: Iterable[tuple[Tick, Keypoints | None]], intrinsics: Intrinsics
+    frames: Frames, intrinsics: Intrinsics, cameras: Iterable[Steady] | None = None
 ) -> list[Stretch]:
-    """Takes the ticks apart where the person jumps through the picture or is gone for long.
+    """Takes the ticks apart at cuts and where the person is gone for long.
 
-    Ticks that no frame had are in it, masked, as live; those before the first sight are not.
+    It is a cut, too, where the person jumps through the picture. Ticks that no frame had are in
+    it, masked, as live; those before the first sight are not.
+
+    Args:
+        frames: of one person.
+        intrinsics: of the camera.
+        cameras: of each frame; None for a camera on a stand.
     """
-    rows = list(_rows(frames, intrinsics))
+    rows = list(_rows(frames, intrinsics, repeat(STANDING) if cameras is None else cameras))
     if not rows:
         return []
     whole = _conditions([row.keypoints for row in rows], intrinsics)
@@ -88,15 +126,17 @@ def stretches(
     cuts = {
         after
         for before, after in pairwise(seen)
-        if _is_cut(whole.view, before, after, rows[after].t - rows[before].t)
+        if rows[after].camera.anchor is rows[before].camera.anchor
+        and _is_cut(whole.view, before, after, rows[after].t - rows[before].t)
     }
     out: list[Stretch] = []
     shot, part = 0, list[_Row]()
     for index, row in enumerate(rows):
-        if part and (row.restart or index in cuts):
+        cut = bool(part) and row.camera.shot != part[-1].camera.shot
+        if part and (cut or row.restart or index in cuts):
             out += _stretch(part, shot)
             part = []
-        shot += index in cuts
+        shot = 0 if cut else shot + (index in cuts)
         part.append(row)
     return out + _stretch(part, shot)
 
@@ -159,15 +199,16 @@ def _said(model: Model, conditions: Conditions, centred: bool) -> Tensor:
     return torch.cat(rows)[delay:]
 
 
-def _rows(
-    frames: Iterable[tuple[Tick, Keypoints | None]], intrinsics: Intrinsics
-) -> Iterator[_Row]:
-    for tick, keypoints in frames:
+def _rows(frames: Frames, intrinsics: Intrinsics, cameras: Iterable[Steady]) -> Iterator[_Row]:
+    for (tick, keypoints), camera in zip(frames, cameras, strict=False):
         for k in range(tick.missed):
-            yield _Row((tick.index - tick.missed + k) / TICK_HZ, None, framed=False, restart=False)
+            t = (tick.index - tick.missed + k) / TICK_HZ
+            yield _Row(t, None, framed=False, restart=False, camera=camera)
         if keypoints is not None:
             keypoints = keypoints.in_picture((intrinsics.width, intrinsics.height))
-        yield _Row(tick.t, keypoints, framed=True, restart=tick.restart)
+            if camera.R_now2steady is not None:
+                keypoints = as_steady(keypoints, intrinsics, camera.R_now2steady)
+        yield _Row(tick.t, keypoints, framed=True, restart=tick.restart, camera=camera)
 
 
 def _stretch(rows: list[_Row], shot: int) -> list[Stretch]:
@@ -177,7 +218,8 @@ def _stretch(rows: list[_Row], shot: int) -> list[Stretch]:
     if not rows:
         return []
     t, framed = (np.array([getattr(row, name) for row in rows]) for name in ("t", "framed"))
-    return [Stretch(t, tuple(row.keypoints for row in rows), framed, shot)]
+    keypoints, cameras = (tuple(getattr(row, k) for row in rows) for k in ("keypoints", "camera"))
+    return [Stretch(t, keypoints, framed, cameras, shot)]
 
 
 def _is_cut(view: View, before: int, after: int, seconds: float) -> bool:

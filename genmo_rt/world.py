@@ -11,7 +11,7 @@ stands still until the real one has turned away from it by ANCHOR_TURN; then the
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,14 +34,10 @@ Array = NDArray[np.float64]
 
 MAX_TURN_PER_S = np.radians(2.0)
 MAX_RISE_PER_S = 0.05  # metres
-PRIOR_TICKS = 15.0  # of a whole recording: a level camera counts as half a second
-TURN_SCALE = np.radians(25.0)  # gravity further from the mean than this counts less
 ANOTHER_FLOOR_M = 0.3  # nobody stands this far off the floor right after a cut
 FLOOR_MEMORY = 60.0  # contacts over which the floor is averaged
 MIN_CONTACT = 0.5  # a foot below this probability says nothing of the floor ...
 MAX_SINKING_M = 0.05  # ... unless it is this far under it
-UP_ITERATIONS = 10
-HARDLY_UNDER = 10  # percentile of the lowest sole's height
 ANCHOR_TURN = np.radians(20.0)
 SENSOR_S = 0.5  # over which the sensor's gravity is averaged: hands shake it
 SENSOR_LIFE_S = 1.0  # without a sensor for so long, poses tell gravity again
@@ -296,50 +292,6 @@ def as_steady(keypoints: Keypoints, intrinsics: Intrinsics, R_now2steady: Array)
     rays = np.concatenate((flat, np.ones((len(flat), 1))), axis=1) @ R_now2steady.T
     pixels = rays[:, :2] / np.maximum(rays[:, 2:], BEHIND) * focal + centre
     return replace(keypoints, pixels=pixels.astype(np.float32))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SettledWorld:
-    """A world that is known from the start, because the whole recording was looked at.
-
-    Attributes:
-        R_c2w: (3, 3) as in World, like camera_height.
-        camera_height: metres.
-    """
-
-    R_c2w: Array
-    camera_height: float
-
-    @classmethod
-    def of(cls, up_cam: Array, soles_cam: Array, contact: Array) -> "SettledWorld":
-        """Finds gravity and the floor.
-
-        Gravity is the mean of what the ticks say in which far-off ones weigh less (Cauchy
-        weights), with a level camera for half a second more. The floor is the median height at
-        which a foot rests, or where no foot ever does, the height that the feet hardly go under.
-
-        Args:
-            up_cam: (L, 3) unit vectors, "up" in the camera as each tick implies.
-            soles_cam: (L, N, 3) points under the feet.
-            contact: (L, N) probability that the point rests on the floor.
-        """
-        up = LEVEL_UP_CAM
-        for _ in range(UP_ITERATIONS):
-            angle = np.arctan2(np.linalg.norm(np.cross(up_cam, up), axis=-1), up_cam @ up)
-            weight = 1.0 / (1.0 + (angle / TURN_SCALE) ** 2)
-            up = unit((weight[:, None] * up_cam).sum(0) + PRIOR_TICKS * LEVEL_UP_CAM)
-        heights = soles_cam @ up
-        resting = np.where(contact >= MIN_CONTACT, heights, np.inf).min(1)
-        resting = resting[np.isfinite(resting)]
-        if len(resting):
-            floor = float(np.median(resting))
-        else:
-            floor = float(np.percentile(heights.min(1), HARDLY_UNDER))
-        return cls(camera_to_world(up), -floor)
-
-    def points(self, points_cam: Array) -> Array:
-        """(..., 3) points in the camera to the world."""
-        return np.asarray(points_cam @ self.R_c2w.T + [0.0, self.camera_height, 0.0])
 
 
 def _turn_towards(start: Array, target: Array, max_angle: float) -> Array:

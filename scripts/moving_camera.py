@@ -1,6 +1,8 @@
 """Prints how far paths in the world go astray before cameras that move, by what is known of them.
 
 python scripts/moving_camera.py --motions motions.npz     (from `genmo-rt data build`)
+
+With --whole each walk is estimated as a whole clip, else as a live stream.
 """
 
 import argparse
@@ -20,10 +22,11 @@ USUAL_AWAY_M = 4.5
 
 
 def main() -> None:
-    """Streams every walk before every camera."""
+    """Estimates every walk before every camera."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--motions", type=Path, required=True)
     parser.add_argument("--checkpoint", type=Path)
+    parser.add_argument("--whole", action="store_true")
     args = parser.parse_args()
     dataset, estimator = load_dataset(args.motions), Estimator.load(args.checkpoint)
     rows = []
@@ -32,7 +35,7 @@ def main() -> None:
         for clip in (dataset.names.index(walk) for walk in WALKS):
             walk = Walk.of(dataset, clip, AWAY_M.get(name, USUAL_AWAY_M), sideways=True)
             path = camera(walk.pelvis.double().numpy(), np.random.default_rng(3))
-            found = [score_path(estimator, walk, path, known) for known in KNOWN]
+            found = [score_path(estimator, walk, path, known, whole=args.whole) for known in KNOWN]
             scores.append([(one.path_cm, one.end_cm) for one in found])
         rows.append((name, np.mean(scores, axis=0).ravel().tolist()))
         print(rows[-1], flush=True)

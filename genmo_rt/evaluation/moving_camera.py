@@ -5,7 +5,7 @@ camera is told of three ways: by the sensors of its device, by tracks of the bac
 all. The background is a room of points: whoever carries a camera through it sees near ones pass by.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,12 +21,13 @@ from genmo_rt.camera_motion import (
     rotation_vector,
     turn_between,
 )
-from genmo_rt.clock import TICK_HZ, TickClock
+from genmo_rt.clock import TICK_HZ, Tick, TickClock
 from genmo_rt.data.dataset import Dataset
 from genmo_rt.data.observe import NoiseConfig, observe
 from genmo_rt.estimate import Estimator
 from genmo_rt.keypoints import Keypoints
 from genmo_rt.pose import Pose
+from genmo_rt.recording import whole_poses
 from genmo_rt.rotation import quat_xyzw_to_rotmat
 
 Array = NDArray[np.float64]
@@ -153,24 +154,43 @@ class PathScore:
 
 
 def score_path(
-    estimator: Estimator, walk: Walk, camera: CameraPath, known: Known, seed: int = 0
+    estimator: Estimator,
+    walk: Walk,
+    camera: CameraPath,
+    known: Known,
+    seed: int = 0,
+    *,
+    whole: bool = False,
 ) -> PathScore:
-    """Streams a walk before a camera."""
+    """Streams a walk before a camera, or estimates it as a whole clip."""
     body = estimator.body
     turned, joints = body.forward_kinematics(walk.rotmat, walk.pelvis, body.rest_joints(walk.shape))
     landmarks = body.landmarks(turned, joints, walk.shape).double().numpy()
     truth = joints.double().numpy()
     seen = _seen(camera.of(landmarks), camera.of(truth), seed)
     motions = _told(camera, known, np.random.default_rng(seed))
-    stream, clock = estimator.stream(INTRINSICS), TickClock()
+    frames = list(zip(_ticks(len(seen)), seen, strict=True))
     poses: list[Pose | None] = []
-    for i, (keypoints, motion) in enumerate(zip(seen, motions, strict=True)):
+    if whole:
+        found = whole_poses(estimator, frames, INTRINSICS, motions=motions)
+        unseen: list[Pose | None] = [None] * (len(frames) - len(found))  # before the first sight
+        poses = unseen + list(found)
+    else:
+        stream = estimator.stream(INTRINSICS)
+        for (tick, keypoints), motion in zip(frames, motions, strict=True):
+            stream.world.move_camera(tick.t, motion)
+            poses.append(stream.step(tick, keypoints))
+        stream.close()
+    return _score(poses, (truth - camera.place[0] * [1.0, 0.0, 1.0]) @ _heading(camera.R_c2w[0]))
+
+
+def _ticks(count: int) -> Iterator[Tick]:
+    """So many, each with a frame."""
+    clock = TickClock()
+    for i in range(count):
         tick = clock.admit(round(i * 1e6 / TICK_HZ))
         assert tick is not None, "every tick has a frame"
-        stream.world.move_camera(tick.t, motion)
-        poses.append(stream.step(tick, keypoints))
-    stream.close()
-    return _score(poses, (truth - camera.place[0] * [1.0, 0.0, 1.0]) @ _heading(camera.R_c2w[0]))
+        yield tick
 
 
 def _score(poses: list[Pose | None], truth: Array) -> PathScore:

@@ -83,6 +83,17 @@ def seen(t: float, pitch_down: float = 0.0) -> Keypoints:
     )
 
 
+def walking(t: float, offset: Array, size: float = 1.0) -> Keypoints:
+    """The synthetic walker's landmarks, moved by (3,) metres in the camera and of another size."""
+    there = walker(t)
+    on_floor = there.R_c2w.T @ (there.joints_world[0] * [1, 0, 1] - CAMERA)
+    points = size * (there.landmarks_cam - on_floor) + on_floor + offset
+    pixels = points[:, :2] / points[:, 2:] * INTRINSICS.fx + (INTRINSICS.cx, INTRINSICS.cy)
+    confidence = np.full(33, 0.95, np.float32)
+    size_px = (INTRINSICS.width, INTRINSICS.height)
+    return Keypoints(pixels.astype(np.float32), confidence, None, size_px)
+
+
 def frames(fps: float, seconds: float, drop: float = 0.0) -> list[tuple[Tick, float]]:
     """The frames of a camera that reach a tick, with their times."""
     generator = np.random.default_rng(11)

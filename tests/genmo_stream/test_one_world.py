@@ -5,23 +5,13 @@ import pytest
 
 from genmo_rt.clock import TickClock
 from genmo_rt.estimate import Estimator
-from genmo_rt.keypoints import Keypoints
 from genmo_stream.observation import Observation, PersonState
 from genmo_stream.seen import Seen
 from genmo_stream.solvers import Followed, Solvers, advance_all
-from tests.genmo_rt.walk import CAMERA, INTRINSICS, walker
+from tests.genmo_rt.walk import INTRINSICS, walker, walking
 
 SECONDS = 4.0
 SIZE = (INTRINSICS.width, INTRINSICS.height)
-
-
-def walking(t: float, offset: np.ndarray, size: float = 1.0) -> Keypoints:
-    """The synthetic walker's landmarks, moved by (3,) metres in the camera and of another size."""
-    there = walker(t)
-    on_floor = there.R_c2w.T @ (there.joints_world[0] * [1, 0, 1] - CAMERA)
-    points = size * (there.landmarks_cam - on_floor) + on_floor + offset
-    pixels = points[:, :2] / points[:, 2:] * INTRINSICS.fx + (INTRINSICS.cx, INTRINSICS.cy)
-    return Keypoints(pixels.astype(np.float32), np.full(33, 0.95, np.float32), None, SIZE)
 
 
 def together(offset: np.ndarray, size: float, enters: int) -> tuple[np.ndarray, np.ndarray]:

@@ -64,3 +64,13 @@ def test_a_pan_ruins_the_path_unless_it_is_told_of(walk: Walk) -> None:
     told, untold = (score_path(estimator, walk, camera, known) for known in ("tracks", "neither"))
     assert told.path_cm < 0.6 * untold.path_cm
     assert told.pose_mm < 150
+
+
+def test_a_whole_clip_knows_of_a_pan_too(walk: Walk) -> None:
+    estimator = Estimator.load()
+    camera = pan(walk.pelvis.double().numpy(), np.random.default_rng(3))
+    told, untold = (
+        score_path(estimator, walk, camera, known, whole=True) for known in ("tracks", "neither")
+    )
+    assert told.path_cm < 0.5 * untold.path_cm
+    assert told.pose_mm < 150
