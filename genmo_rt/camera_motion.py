@@ -5,7 +5,7 @@ y down, z forward): p_before = exp([turn]×) @ p_now. A camera that pans to the 
 one that tilts up about +x, one that rolls clockwise about +z.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,15 @@ class CameraMotion:
 
 STILL = CameraMotion(np.zeros(3), 1.0)
 """A camera on a stand."""
+
+
+def joined(before: CameraMotion, after: CameraMotion) -> CameraMotion:
+    """Two motions, one after the other, as one; nothing before a cut counts."""
+    if after.cut or not before.turn.any():
+        return replace(after, cut=before.cut or after.cut)
+    turn = after.turn
+    turn = rotation_vector(rotation(before.turn) @ rotation(turn)) if turn.any() else before.turn
+    return replace(after, turn=turn, sure=min(before.sure, after.sure), cut=before.cut)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -57,8 +57,6 @@ def estimate_clip(
         poses = _streamed(estimator, frames, intrinsics, height_m, delay, motions)
     else:
         poses = whole_poses(estimator, frames, intrinsics, height_m, motions, each)
-    if not poses:
-        raise GenmoError("nobody was found in the video; expected one person in view")
     return clip_of(estimator, poses, intrinsics, start_us)
 
 
@@ -66,6 +64,8 @@ def clip_of(
     estimator: Estimator, poses: Sequence[Pose], intrinsics: Intrinsics, start_us: int
 ) -> Clip:
     """The clip of one person's poses, who have one shape; the rest is as in estimate_clip."""
+    if not poses:
+        raise GenmoError("nobody was found in the video; expected one person in view")
     shape = torch.from_numpy(poses[-1].shape).double()
     return Clip.from_poses(
         poses,

@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from genmo_rt.camera_motion import CameraMotion
 from genmo_rt.clock import Tick
 from genmo_rt.keypoints import Keypoints
 from genmo_rt.pose import Pose
@@ -34,6 +35,7 @@ class Sighting:
         height_m: of the person, where the publisher knows it.
         delay: ticks of lookahead that the estimator takes.
         persons: who is in the picture.
+        camera: how it moved since the used frame before; None in takes of before this was kept.
     """
 
     number: int
@@ -44,6 +46,7 @@ class Sighting:
     height_m: float | None
     delay: int
     persons: tuple[SightedPerson, ...]
+    camera: CameraMotion | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -377,6 +377,7 @@ def _sighting(followed: Followed, options: PublishOptions) -> Sighting:
         height_m=options.height_m,
         delay=options.delay,
         persons=tuple(SightedPerson(p.person, p.state, p.keypoints) for p in followed.persons),
+        camera=seen.camera,
     )
 
 

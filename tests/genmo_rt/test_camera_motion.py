@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from genmo_rt.camera_motion import STILL, CameraMotion, rotation, rotation_vector, turn_between
+from genmo_rt.camera_motion import (
+    STILL,
+    CameraMotion,
+    joined,
+    rotation,
+    rotation_vector,
+    turn_between,
+)
 from genmo_rt.carried import BEGIN_M_S, Carrier, Passing
 from genmo_rt.estimate import Estimator
 from genmo_rt.keypoints import Keypoints
@@ -228,3 +235,23 @@ def test_poses_in_the_camera_are_in_the_one_that_turned(estimator: Estimator) ->
     still, moving = _poses(estimator, 0 * pan)[-1], _poses(estimator, pan)[-1]
     expected = still.joints_cam @ rotation(panned(15))
     np.testing.assert_allclose(moving.joints_cam, expected, atol=0.02)
+
+
+def test_two_motions_joined_are_one_after_the_other() -> None:
+    one = CameraMotion(np.array([0.1, 0.3, 0.0]), 0.9)
+    other = CameraMotion(np.array([0.0, -0.1, 0.2]), 0.7, carried=True)
+    both = joined(one, other)
+    np.testing.assert_allclose(
+        rotation(both.turn), rotation(one.turn) @ rotation(other.turn), atol=1e-12
+    )
+    assert (both.sure, both.carried, both.cut) == (0.7, True, False)
+    assert not joined(STILL, STILL).turn.any()
+    np.testing.assert_array_equal(joined(one, STILL).turn, one.turn)
+
+
+def test_what_was_before_a_cut_is_gone_and_the_cut_is_not() -> None:
+    cut = CameraMotion(np.zeros(3), 0.0, cut=True)
+    turn = CameraMotion(np.array([0.1, 0.0, 0.0]), 1.0)
+    assert not joined(turn, cut).turn.any()
+    assert joined(turn, cut).cut
+    assert joined(cut, turn).cut

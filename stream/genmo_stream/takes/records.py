@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from genmo_rt.camera_motion import CameraMotion
 from genmo_rt.clock import Tick
 from genmo_rt.keypoints import Keypoints
 from genmo_stream.listener import SightedPerson, Sighting, Solved
@@ -32,7 +33,7 @@ class Kind(IntEnum):
     ABOUT = 1  # JSON, the first record: who records what
     CONTROL = 2  # JSON: a skeleton or subject message, as viewers get it
     POSE = 3  # a binary pose message with landmarks, as viewers get it
-    SIGHTING = 4  # landmarks of one frame
+    SIGHTING = 4  # landmarks of one frame, and how its camera moved
     SOLVED = 5  # one person's pose at one tick, masked ones too
     END = 6  # JSON, the last record: why the take ended
 
@@ -63,6 +64,16 @@ PERSON = np.dtype(
         ("pixels", "<f4", (33, 2)),
         ("confidence", "<f4", 33),
         ("world", "<f4", (33, 3)),
+    ]
+)
+CAMERA = np.dtype(  # behind a sighting's persons; takes of before it was kept have none
+    [
+        ("turn", "<f8", 3),
+        ("up_cam", "<f4", 3),  # nan: no sensor says so
+        ("sure", "<f4"),
+        ("carried", "?"),
+        ("cut", "?"),
+        ("zero", "u1", 6),
     ]
 )
 SOLVED = np.dtype(
@@ -157,6 +168,7 @@ def decode_sighting(payload: bytes) -> Sighting:
             )
             for block in blocks
         ),
+        camera=_camera(payload[SIGHTING.itemsize + blocks.nbytes :]),
     )
 
 
@@ -193,7 +205,16 @@ def _sighting(sighting: Sighting) -> bytes:
             if person.keypoints.world is not None:
                 block["has_world"] = True
                 block["world"] = person.keypoints.world
-    return head.tobytes() + blocks.tobytes()
+    camera = b"" if sighting.camera is None else _camera_bytes(sighting.camera)
+    return head.tobytes() + blocks.tobytes() + camera
+
+
+def _camera_bytes(camera: CameraMotion) -> bytes:
+    row = np.zeros((), CAMERA)
+    for field in ("turn", "sure", "carried", "cut"):
+        row[field] = getattr(camera, field)
+    row["up_cam"] = np.nan if camera.up_cam is None else camera.up_cam
+    return row.tobytes()
 
 
 def _solved(solved: Solved) -> bytes:
@@ -206,6 +227,21 @@ def _solved(solved: Solved) -> bytes:
     row["root_quat_xyzw_cam"] = pose.root_quat_xyzw_cam
     row["rest_joints"] = solved.rest_joints
     return row.tobytes()
+
+
+def _camera(payload: bytes) -> CameraMotion | None:
+    """What is behind a sighting's persons, if anything is."""
+    if len(payload) < CAMERA.itemsize:
+        return None
+    row = np.frombuffer(payload, CAMERA, 1)[0]
+    up_cam = row["up_cam"].astype(np.float64)
+    return CameraMotion(
+        turn=row["turn"].copy(),
+        sure=float(row["sure"]),
+        up_cam=up_cam / np.linalg.norm(up_cam) if np.isfinite(up_cam).all() else None,
+        carried=bool(row["carried"]),
+        cut=bool(row["cut"]),
+    )
 
 
 def _keypoints(block: Any, image_size: tuple[int, int]) -> Keypoints:

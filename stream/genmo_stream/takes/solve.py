@@ -1,8 +1,8 @@
 """The second solve: a take's landmarks estimated once more, each pose knowing the whole take."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +10,17 @@ import torch
 from numpy.typing import NDArray
 
 from genmo_rt.camera import Intrinsics, project
+from genmo_rt.camera_motion import STILL, CameraMotion, joined
 from genmo_rt.clock import Tick, TickClock
 from genmo_rt.estimate import Estimator
 from genmo_rt.formats.clip import Clip
 from genmo_rt.formats.npz import write_npz
 from genmo_rt.keypoints import Keypoints
 from genmo_rt.metrics import foot_speed_at_rest, jitter
-from genmo_rt.recording import estimate_clip
+from genmo_rt.recording import clip_of, whole_people
 from genmo_rt.rotation import axis_angle_to_rotmat
 from genmo_rt.smpl import Body
+from genmo_rt.whole_clip import Frame
 from genmo_stream.errors import TakeError
 from genmo_stream.listener import Sighting
 from genmo_stream.takes.export import second_path
@@ -58,37 +60,39 @@ class Comparison:
 def solve_person(
     take: Take, person: int, estimator: Estimator, watch: Callable[[], None] = lambda: None
 ) -> Clip:
-    """Estimates one person of a take again.
+    """As solve_people, of one person alone."""
+    return solve_people(take, (person,), estimator, watch)[person]
+
+
+def solve_people(
+    take: Take,
+    people: Sequence[int],
+    estimator: Estimator,
+    watch: Callable[[], None] = lambda: None,
+) -> dict[int, Clip]:
+    """Estimates persons of a take again, those before the same camera in one world.
 
     Args:
         take: its content.
-        person: whose.
+        people: whose.
         estimator: weights and body.
-        watch: called twice for each frame, as it is read and as it is posed; may raise to stop.
+        watch: called for each frame of each person as it is posed; may raise to stop.
+    Returns:
+        by person.
     Raises:
-        TakeError: the take has no landmarks of this person, or its camera changed meanwhile.
+        TakeError: the take has no landmarks of somebody, or their camera changed meanwhile.
         InputError: what the publisher said of the camera can't be used.
     """
-    seen = _from_first_to_last(take.sightings, person)
-    if not seen:
-        raise TakeError(f"person {person} was never seen in this take; there is nothing to solve")
-    cameras = {(sighting.image_size, sighting.fov) for sighting in seen}
-    if len(cameras) > 1:
-        raise TakeError(
-            f"the camera changed while person {person} was seen (pictures "
-            f"{', '.join(f'{w}x{h}' for (w, h), _ in sorted(cameras, key=str))}); "
-            "record a take for each"
-        )
-    intrinsics = Intrinsics.of_picture(*seen[0].image_size, seen[0].fov)
-    clip = estimate_clip(
-        estimator,
-        _ticked(seen, person, watch),
-        intrinsics,
-        height_m=seen[-1].height_m,
-        start_us=seen[0].t_capture_us,
-        each=watch,
-    )
-    return without_gaps(clip, intrinsics)
+    by_camera: dict[_Camera, list[int]] = {}
+    for person in people:
+        by_camera.setdefault(_camera_of(take, person), []).append(person)
+    clips: dict[int, Clip] = {}
+    for camera, before_it in by_camera.items():
+        clips |= _solve(take, camera, before_it, estimator, watch)
+        for person in set(before_it) - clips.keys():  # seen for a moment, between two ticks
+            alone = replace(take, sightings=_from_first_to_last(take.sightings, person))
+            clips |= _solve(alone, camera, (person,), estimator, watch)
+    return {person: clips[person] for person in people}
 
 
 def solve_take(
@@ -110,8 +114,7 @@ def solve_take(
     if not take.persons:
         raise TakeError("nobody has poses in this take; there is nothing to solve")
     comparisons = []
-    for person in take.persons:
-        second = solve_person(take, person, estimator, watch)
+    for person, second in solve_people(take, take.persons, estimator, watch).items():
         comparisons.append(compare(take, person, take.clip(person), second, estimator.body))
         write_npz(second_path(folder, person), second)
     text = json.dumps([asdict(comparison) for comparison in comparisons], indent=1)
@@ -121,7 +124,7 @@ def solve_take(
 
 def count_steps(take: Take) -> int:
     """How often `watch` is called for a take."""
-    return 2 * sum(len(_from_first_to_last(take.sightings, person)) for person in take.persons)
+    return sum(len(_from_first_to_last(take.sightings, person)) for person in take.persons)
 
 
 def compare(take: Take, person: int, live: Clip, second: Clip, body: Body) -> Comparison:
@@ -160,16 +163,80 @@ def _from_first_to_last(sightings: list[Sighting], person: int) -> list[Sighting
     return sightings[there[0] : there[-1] + 1] if there else []
 
 
-def _ticked(
-    sightings: list[Sighting], person: int, watch: Callable[[], None]
-) -> Iterator[tuple[Tick, Keypoints | None]]:
-    """Ticks anew from the capture times: those that were recorded belong to the whole stream."""
-    clock = TickClock()
+_Camera = tuple[tuple[int, int], float | None]
+"""Size of the pictures, and fov."""
+
+
+def _camera_of(take: Take, person: int) -> _Camera:
+    """The camera that somebody was seen by."""
+    seen = _from_first_to_last(take.sightings, person)
+    if not seen:
+        raise TakeError(f"person {person} was never seen in this take; there is nothing to solve")
+    cameras = {_camera(sighting) for sighting in seen}
+    if len(cameras) > 1:
+        raise TakeError(
+            f"the camera changed while person {person} was seen (pictures "
+            f"{', '.join(f'{w}x{h}' for (w, h), _ in sorted(cameras, key=str))}); "
+            "record a take for each"
+        )
+    return cameras.pop()
+
+
+def _camera(sighting: Sighting) -> _Camera:
+    return sighting.image_size, sighting.fov
+
+
+def _solve(
+    take: Take,
+    camera: _Camera,
+    people: Sequence[int],
+    estimator: Estimator,
+    watch: Callable[[], None],
+) -> dict[int, Clip]:
+    """Those whom one camera saw."""
+    used = list(_used(one for one in take.sightings if _camera(one) == camera))
+    seen = {person: own for person in people if (own := _frames(used, person))}
+    if not seen:
+        return {}
+    used = used[: max(map(len, seen.values()))]
+    intrinsics = Intrinsics.of_picture(*camera[0], camera[1])
+    start_us, height_m = used[0].sighting.t_capture_us, used[-1].sighting.height_m
+    motions = [of.motion for of in used]
+    poses = whole_people(estimator, list(seen.values()), intrinsics, height_m, motions, watch)
+    return {
+        person: without_gaps(clip_of(estimator, own, intrinsics, start_us), intrinsics)
+        for person, own in zip(seen, poses, strict=True)
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Used:
+    """A sighting that reaches a tick, and how the camera moved since the one before."""
+
+    tick: Tick
+    sighting: Sighting
+    motion: CameraMotion
+
+
+def _used(sightings: Iterable[Sighting]) -> Iterator[_Used]:
+    """Ticks anew from the capture times: those that were recorded belong to the whole stream.
+
+    A take that doesn't tell of its camera's motion is of a camera on a stand.
+    """
+    clock, motion = TickClock(), STILL
     for sighting in sightings:
-        watch()
+        motion = joined(motion, sighting.camera or STILL)
         tick = clock.admit(sighting.t_capture_us)
         if tick is not None:
-            yield tick, _keypoints(sighting, person)
+            yield _Used(tick, sighting, motion)
+            motion = STILL
+
+
+def _frames(used: Sequence[_Used], person: int) -> list[Frame]:
+    """What is seen of a person, until the last sight; nothing if no tick has any."""
+    frames = [(of.tick, _keypoints(of.sighting, person)) for of in used]
+    sights = [n + 1 for n, (_, keypoints) in enumerate(frames) if keypoints is not None]
+    return frames[: max(sights, default=0)]
 
 
 def _keypoints(sighting: Sighting, person: int) -> Keypoints | None:
