@@ -33,8 +33,16 @@ from genmo_stream.observation import PersonState
 from genmo_stream.publish_options import PublishOptions
 from genmo_stream.seen import Seen, SeenPerson
 from genmo_stream.solvers import Followed
-from genmo_stream.thinker import Advance, Forget, Thinker
-from genmo_stream.thinker_process import Asked, Told, packed, unpacked
+from genmo_stream.thinker import Advance, Forget, Thinker, Thought
+from genmo_stream.thinker_wire import (
+    LENGTH,
+    Asked,
+    Told,
+    decode_asked,
+    decode_told,
+    encode_asked,
+    encode_told,
+)
 from genmo_stream.tracking import PersonTracker
 from genmo_stream.wire import PoseMessage, PosePerson, Space, encode_pose
 from genmo_stream.wire.keypoints import (
@@ -218,18 +226,20 @@ def _order(
     for stream, tracker in enumerate(trackers):
         seen = Seen(tick.index, 0, 0.0, 0.0, person.keypoints.image_size, tick, ())
         followed = Followed(seen, tracker.update((person,), tick.t))
-        orders.append(packed(Asked(stream, Advance(stream, 0, PublishOptions(), followed))))
+        asked = Asked(stream, Advance(stream, 0, PublishOptions(), followed))
+        orders.append(encode_asked(asked)[LENGTH.size :])
 
 
 def _think(thinker: Thinker, orders: Sequence[bytes], told: list[bytes]) -> None:
     """All of it, as the process does it."""
-    answers = thinker([unpacked(order).order for order in orders])
-    told.append(packed(Told(tuple(enumerate(answers)), thinker.figures)))
+    answers = thinker([decode_asked(order).order for order in orders])
+    told.append(encode_told(Told(tuple(enumerate(answers)), thinker.figures))[LENGTH.size :])
 
 
 def _publish(told: Sequence[bytes], person: SeenPerson, tick: Tick) -> None:
     """From what the model's process says to bytes for viewers."""
-    for _, thought in unpacked(told[0]).answers:
+    for _, thought in decode_told(told[0]).answers:
+        assert isinstance(thought, Thought)
         (posed,) = thought.persons
         on_wire = PosePerson.from_pose(
             posed.person, PersonState.TRACKED, posed.poses[-1][0], person.keypoints

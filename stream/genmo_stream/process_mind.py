@@ -8,12 +8,12 @@ import asyncio
 import logging
 from collections.abc import Set
 from itertools import count
-from pickle import loads
 
 from genmo_rt.engine.engine import EngineFigures
 from genmo_stream.errors import ThinkerError
 from genmo_stream.mind import Job, Mind
-from genmo_stream.thinker_process import LENGTH, Asked, ThinkerProcess, Told, Weights, packed
+from genmo_stream.thinker_process import ThinkerProcess, Weights
+from genmo_stream.thinker_wire import Asked, Inbox, Told, decode_told, encode_asked
 
 logger = logging.getLogger(__name__)
 
@@ -144,28 +144,29 @@ class _Link(asyncio.Protocol):
 
     def __init__(self, mind: ProcessMind) -> None:
         self._mind = mind
-        self._data = bytearray()
+        self._inbox = Inbox()
+        self._orders: list[bytes] = []  # of this turn of the event loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
     def send(self, asked: Asked) -> None:
-        self._transport.write(packed(asked))
+        if not self._orders:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._orders.append(encode_asked(asked))
 
     def close(self) -> None:
         self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        self._data += data
-        while len(self._data) >= LENGTH.size:
-            (size,) = LENGTH.unpack_from(self._data)
-            end = LENGTH.size + size
-            if len(self._data) < end:
-                return
-            told = loads(self._data[LENGTH.size : end])
-            del self._data[:end]
-            self._mind.hear(told)
+        self._inbox.add(data)
+        while (message := self._inbox.take()) is not None:
+            self._mind.hear(decode_told(message))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._mind.lose()
+
+    def _flush(self) -> None:
+        orders, self._orders = self._orders, []
+        self._transport.write(b"".join(orders))

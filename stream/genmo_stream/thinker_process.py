@@ -1,7 +1,7 @@
 """A Thinker in a process of its own: its Python and the server's don't wait for one lock.
 
-Both ends speak in pickles over a socket. The server sends orders as they come; the process takes
-all that are there when a batch ends as the next one.
+Both ends speak over a socket (thinker_wire.py). The server sends orders as they come; the process
+takes all that are there when a batch ends as the next one.
 """
 
 import asyncio
@@ -13,11 +13,11 @@ import signal
 import socket
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from struct import Struct
 from typing import Any, TypeVar
 
 import torch
@@ -30,11 +30,12 @@ from genmo_rt.estimate import Estimator
 from genmo_rt.smpl import load_body
 from genmo_stream.errors import ThinkerError
 from genmo_stream.memory import settle, share_arenas, trim
-from genmo_stream.thinker import Answer, Company, Forget, Order, Thinker
+from genmo_stream.thinker import Answer, Company, Forget, Thinker
+from genmo_stream.thinker_wire import LENGTH, Asked, Inbox, Told, decode_asked, encode_told
 
 START_S = 120.0  # for the process to load torch and the weights
 STOP_S = 5.0
-LENGTH = Struct("!I")  # of the pickle that follows
+MOST_BYTES = 1 << 18  # read at once
 
 Link = TypeVar("Link", bound=asyncio.Protocol)
 
@@ -54,27 +55,6 @@ class Weights:
     body: Path | None
     device: str
     precision: Precision | None
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """An order on its way to the process; the answer has its number."""
-
-    number: int
-    order: Order
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What came of a batch, on its way back.
-
-    Attributes:
-        answers: by the orders' numbers.
-        figures: how the engine does.
-    """
-
-    answers: tuple[tuple[int, Answer], ...]
-    figures: EngineFigures
 
 
 class ThinkerProcess:
@@ -119,14 +99,14 @@ class ThinkerProcess:
             ThinkerError: there isn't memory for so many.
         """
         try:
-            self._link.sendall(packed(places))
+            self._link.sendall(_packed(places))
         except OSError as error:
             raise ThinkerError(f"the model's process ended: {error}") from error
         figures: EngineFigures = self._hear()
         return figures
 
     async def connect(self, protocol: Callable[[], Link]) -> Link:
-        """Ties the link to this event loop: it takes pickles of Asked and gives those of Told."""
+        """Ties the link to this event loop: it takes messages of Asked and gives those of Told."""
         self._connected = True
         self._link.setblocking(False)
         loop = asyncio.get_running_loop()
@@ -160,15 +140,10 @@ class ThinkerProcess:
         return said
 
 
-def packed(what: object) -> bytes:
-    """A pickle with its length before it."""
+def _packed(what: object) -> bytes:
+    """A pickle with its length before it: what is said until everything is ready."""
     data = pickle.dumps(what, pickle.HIGHEST_PROTOCOL)
     return LENGTH.pack(len(data)) + data
-
-
-def unpacked(data: bytes) -> Any:
-    """What `packed` packed."""
-    return pickle.loads(data[LENGTH.size :])
 
 
 def _receive(link: socket.socket) -> Any:
@@ -197,40 +172,68 @@ def _serve(link: socket.socket, weights: Weights) -> None:
             torch.set_num_threads(1)
             checkpoint = load_checkpoint(weights.checkpoint or DEFAULT_CHECKPOINT, weights.device)
             body = load_body(weights.body)
-            link.sendall(packed(None))
+            link.sendall(_packed(None))
             places = _receive(link)
             engine = Engine(checkpoint.model, slots=places, precision=weights.precision)
         except (GenmoError, MemoryError, RuntimeError) as error:
-            link.sendall(packed(ThinkerError(f"the model's process can't start: {error}")))
+            link.sendall(_packed(ThinkerError(f"the model's process can't start: {error}")))
             return
         thinker, company = Thinker(Estimator(checkpoint, body, engine)), Company()
-        link.sendall(packed(thinker.figures))
+        link.sendall(_packed(thinker.figures))
         settle()
+        orders = _Orders(link)
         while True:
-            batch = _gather(link, company)
+            batch = _gather(orders, company)
             answers = thinker([asked.order for asked in batch])
             told = tuple((a.number, _portable(b)) for a, b in zip(batch, answers, strict=True))
             figures = thinker.figures
-            link.sendall(packed(Told(told, figures)))
+            link.sendall(encode_told(Told(told, figures)))
             if figures.free == figures.slots and any(isinstance(a.order, Forget) for a in batch):
                 trim()  # nobody is left, and nobody waits
 
 
-def _gather(link: socket.socket, company: Company) -> list[Asked]:
+class _Orders:
+    """What comes over the link, read as it comes."""
+
+    def __init__(self, link: socket.socket) -> None:
+        self._link = link
+        self._inbox = Inbox()
+        self._whole: deque[Asked] = deque()
+
+    def take(self, wait_s: float | None) -> Asked | None:
+        """The next order; None when none came within so many seconds, None = for ever.
+
+        Raises:
+            EOFError: nothing can come any more.
+        """
+        until = None if wait_s is None else time.monotonic() + wait_s
+        while not self._whole:
+            left = None if until is None else max(until - time.monotonic(), 0.0)
+            if not select.select((self._link,), (), (), left)[0]:
+                return None
+            data = self._link.recv(MOST_BYTES)
+            if not data:
+                raise EOFError
+            self._inbox.add(data)
+            while (message := self._inbox.take()) is not None:
+                self._whole.append(decode_asked(message))
+        return self._whole.popleft()
+
+
+def _gather(orders: _Orders, company: Company) -> list[Asked]:
     """All that was ordered; where nothing was, what comes next, with its company."""
     batch: list[Asked] = []
-    until = 0.0 if _ready(link, 0.0) else None  # it was busy: who is there has waited long enough
-    while until is None or _ready(link, until - time.monotonic()):
-        asked: Asked = _receive(link)
+    asked = orders.take(0.0)
+    until = None if asked is None else 0.0  # it was busy: who is there has waited long enough
+    if asked is None:
+        asked = orders.take(None)
+    while asked is not None:
         batch.append(asked)
         now = time.monotonic()
         wait_s = company.wait_s(asked.order, now)
         until = now + wait_s if until is None else until
+        asked = orders.take(max(until - now, 0.0))
     return batch
-
-
-def _ready(link: socket.socket, wait_s: float) -> bool:
-    return bool(select.select((link,), (), (), max(wait_s, 0.0))[0])
 
 
 def _portable(answer: Answer) -> Answer:
