@@ -38,10 +38,10 @@ from genmo_rt.estimate import Estimator
 from genmo_rt.evaluation.chart import Line, draw_lines
 from genmo_rt.keypoints import Keypoints
 from genmo_rt.pose import Pose
+from genmo_stream.encoding import Codec, make_encoder
 from genmo_stream.keypoints import PeopleStage
 from genmo_stream.page import WEB_ROOT
 from genmo_stream.playback import Luma420, Playback
-from genmo_stream.publish import Codec, make_encoder
 from genmo_stream.wire.keypoints import KeypointsMessage, encode_keypoints, parse_publisher
 from tests.serving import ServerProcess
 

@@ -37,7 +37,7 @@ from genmo_stream.load.bench import Loop, prepare
 from genmo_stream.load.footage import EncodedLoop
 from genmo_stream.load.senders import send_keypoints, send_video
 from genmo_stream.load.watcher import Watcher, viewer_socket
-from genmo_stream.publish import Refused
+from genmo_stream.whip_client import Refused
 
 KINDS = ("camera", "client")
 SAMPLE_S = 2.0

@@ -20,7 +20,8 @@ from genmo_rt.errors import InputError
 from genmo_stream.keypoints import PeopleStage
 from genmo_stream.keypoints.landmarker import PoseModel
 from genmo_stream.playback import Playback
-from genmo_stream.publish import PublishError, Say, Sent
+from genmo_stream.publish import Say, Sent
+from genmo_stream.whip_client import PublishError
 from genmo_stream.wire import Profile
 from genmo_stream.wire.keypoints import ClockPing, KeypointsMessage, encode_keypoints, encode_ping
 

@@ -14,9 +14,10 @@ from aiortc import RTCPeerConnection
 
 from genmo_stream import barcode
 from genmo_stream.decoder import MAX_QUEUED
+from genmo_stream.encoding import Codec
 from genmo_stream.ice import replace_part
 from genmo_stream.ingest import FrameSource, IngestConfig, SourceEnded
-from genmo_stream.publish import Codec, SendOptions, publish
+from genmo_stream.publish import SendOptions, publish
 from tests.camera_server import (
     CHROMIUM_OFFER,
     Host,

@@ -17,6 +17,7 @@ from av.video.codeccontext import VideoCodecContext
 
 from genmo_rt.cli.bench_live import counts
 from genmo_rt.errors import InputError
+from genmo_stream.encoding import Codec
 from genmo_stream.ingest import IngestConfig
 from genmo_stream.load.bench import LoadPoint
 from genmo_stream.load.figures import COLUMNS, excess, picture, row
@@ -25,7 +26,7 @@ from genmo_stream.load.generator import Phase, cpu_seconds
 from genmo_stream.load.glance import Glance, glance
 from genmo_stream.load.senders import Replay, send_video
 from genmo_stream.load.watcher import Seen, Watcher
-from genmo_stream.publish import Codec, Refused
+from genmo_stream.whip_client import Refused
 from genmo_stream.wire import WireError, decode_pose
 from genmo_stream.wire.keypoints import KeypointsMessage, parse_publisher
 from tests import golden

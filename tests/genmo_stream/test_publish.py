@@ -26,7 +26,8 @@ from genmo_rt.errors import FileFormatError, InputError
 from genmo_stream import barcode
 from genmo_stream.ingest import IngestConfig
 from genmo_stream.playback import AHEAD, Playback, planes
-from genmo_stream.publish import PublishError, SendOptions, publish
+from genmo_stream.publish import SendOptions, publish
+from genmo_stream.whip_client import PublishError
 from tests.camera_server import Host, bar_picture, camera_server, make_clip, until
 
 LOOPBACK = IngestConfig(ice_interfaces=("127.0.0.1",))

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from genmo_rt.estimate import Estimator
 from genmo_stream import barcode
 from genmo_stream.admission import Admission
+from genmo_stream.encoding import beat_length, make_encoder
 from genmo_stream.ingest import FrameSource, IngestConfig
 from genmo_stream.listener import Note
-from genmo_stream.publish import SendOptions, beat_length, make_encoder, publish_shots
+from genmo_stream.publish import SendOptions, publish_shots
 from genmo_stream.publish_options import PublishOptions
 from genmo_stream.seen import SeenPerson
 from genmo_stream.streams import Streams

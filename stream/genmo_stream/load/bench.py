@@ -11,9 +11,9 @@ from pathlib import Path
 
 from genmo_stream.bench import START_S, BenchError
 from genmo_stream.config import ServerConfig
+from genmo_stream.encoding import Codec
 from genmo_stream.load.footage import EncodedLoop, KeypointLoop, encode, film, watch
 from genmo_stream.load.generator import LoadPlan, Phase, generate
-from genmo_stream.publish import Codec
 from genmo_stream.server import serve
 
 STOP_S = 20.0

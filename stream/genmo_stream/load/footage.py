@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from genmo_rt.errors import InputError
 from genmo_rt.keypoints import Keypoints
+from genmo_stream.encoding import Codec, beat_length, make_encoder
 from genmo_stream.keypoints import PeopleStage
 from genmo_stream.playback import Luma420, Playback
-from genmo_stream.publish import Codec, beat_length, make_encoder
 from genmo_stream.wire.keypoints import KeypointsMessage, encode_keypoints
 
 MAX_LOOP_S = 20.0  # of a video, from its start

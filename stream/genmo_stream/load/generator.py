@@ -14,7 +14,7 @@ from typing import Any
 from genmo_stream.load.footage import EncodedLoop, KeypointLoop
 from genmo_stream.load.senders import send_keypoints, send_video
 from genmo_stream.load.watcher import Seen, Watcher
-from genmo_stream.publish import Refused
+from genmo_stream.whip_client import Refused
 
 FIRST_POSE_S = 30.0
 SETTLE_S = 3.0

@@ -10,8 +10,9 @@ from websockets.exceptions import InvalidStatus
 
 from genmo_stream.load.footage import EncodedLoop, KeypointLoop
 from genmo_stream.load.watcher import OPEN_S
-from genmo_stream.publish import Refused, SendOptions, publish_shots
+from genmo_stream.publish import SendOptions, publish_shots
 from genmo_stream.publish_keypoints import PING_EVERY_S
+from genmo_stream.whip_client import Refused
 from genmo_stream.wire import Profile
 from genmo_stream.wire.keypoints import ClockPing, encode_ping
 
