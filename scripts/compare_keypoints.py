@@ -60,7 +60,7 @@ LOOK = """async ([worker, loader, binary, delegate, pictures, stepUs]) => {
     });
     const model = here("/v1/models/pose_landmarker_full.task");
     const parts = { loader: here(loader), binary: here(binary), model, delegate };
-    const ready = await told({ parts });
+    const ready = await told({ parts, limit: 1 });
     if (ready.kind !== "ready") throw new Error(ready.reason);
     const seen = [];
     for (let k = 0; k < pictures.length; k++) {
@@ -189,9 +189,11 @@ def asset(pattern: str) -> str:
 
 
 def keypoints(sighting: Mapping[str, object]) -> Keypoints | None:
-    person = sighting["person"]
-    if not isinstance(person, dict):
+    people = sighting["people"]
+    assert isinstance(people, list)
+    if not people:
         return None
+    (person,) = people
     pixels, visibility, world = (
         np.array(person[name], np.float32) for name in ("pixels", "visibility", "world")
     )

@@ -41,6 +41,11 @@ export class Window {
     return Window.centred(this.centre, this.side * factor);
   }
 
+  /** The same window in a picture with `factor` times the resolution. */
+  rescaled(factor: number): Window {
+    return new Window(this.x * factor, this.y * factor, this.side * factor);
+  }
+
   /** Moves a share (0..1) of the way to the target, the edge on a logarithmic scale. */
   toward(target: Window, share: number): Window {
     const [x, y] = this.centre;

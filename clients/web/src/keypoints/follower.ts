@@ -1,113 +1,105 @@
 /**
- * Finds a person, follows them crop by crop, searches when they're lost: as
- * stream/genmo_stream/keypoints/mediapipe.py does on the server.
+ * One landmarker on one person: looks through windows, follows crop by crop until they're lost, as
+ * stream/genmo_stream/keypoints/follower.py does on the server.
  */
 import type { Landmarks } from "./body";
 import { Continuity } from "./continuity";
-import { searchWindows, Window } from "./crops";
-import { FOLLOWED, FOUND, FOUND_IN_PART, isPerson } from "./plausible";
+import { type Point, Window } from "./crops";
+import { FOLLOWED, FOUND, isPerson } from "./plausible";
 
 const CROP_FACTOR = 2.2; // edge of the followed window over the person's box
 const CROP_SHARE = 0.35; // of the way that the window goes to the person's box, per look
-const WIDER = 1.6; // the window around a lost person's last place
-const EAGER_LOOKS = 3; // small windows per frame in the first round of a search ...
-const IDLE_LOOKS = 1; // ... and once a whole round found nobody
-const CONFIRMING_LOOKS = 2; // that a person found in a small window must stand
+export const WIDER = 1.6; // the window around a lost person's last place
 
 /** One MediaPipe landmarker in video mode, on windows of one picture after the other. */
 export interface Landmarker<Picture> {
-  /** Follows the person of the last call if there was one, else runs the detector. */
-  look(picture: Picture, window: Window): Landmarks | null;
-  /** Lets go of the person being followed. */
-  forget(): void;
+  /**
+   * Follows the person of the last look if there was one, else runs the detector.
+   *
+   * The picture is not needed any more once the promise is there.
+   *
+   * @param others landmarks of people who are painted over.
+   * @param afresh lets go of the person of the last look.
+   */
+  look(
+    picture: Picture,
+    window: Window,
+    others: readonly (readonly Point[])[],
+    afresh: boolean,
+  ): Promise<Landmarks | null>;
 }
 
-interface Sight {
+/** A picture, its size in pixels and its capture time in microseconds. */
+export interface Frame<Picture> {
+  picture: Picture;
+  width: number;
+  height: number;
+  tUs: number;
+}
+
+/** Somebody as seen through one window. */
+export interface Sight {
   window: Window;
   landmarks: Landmarks;
 }
 
 export class Follower<Picture> {
-  private width = 0;
-  private height = 0;
+  /** Where the person is followed, null while nobody is. */
+  window: Window | null = null;
   private continuity = new Continuity();
-  private window: Window | null = null; // where the person is followed
-  private round: Window[] = []; // the search's windows still to look through
-  private looks = EAGER_LOOKS;
+  private holds = false; // the landmarker follows somebody ...
+  private stale = false; // ... who isn't wanted
 
   constructor(private readonly landmarker: Landmarker<Picture>) {}
 
-  /** The person in the next picture, null when nobody is seen; `tUs` is its capture time. */
-  see(picture: Picture, width: number, height: number, tUs: number): Landmarks | null {
-    this.adoptSize(width, height);
-    const seen = this.follow(picture) ?? this.find(picture);
-    if (!seen) {
-      this.window = null;
-      return null;
-    }
-    this.window = next(seen);
-    this.startSearch(); // anew, once the person is lost
-    return this.continuity.join(seen.landmarks, tUs);
+  async look(
+    { picture, width, height }: Frame<Picture>,
+    window: Window,
+    leastVisible: number,
+    others: readonly (readonly Point[])[] = [],
+  ): Promise<Sight | null> {
+    const afresh = this.stale;
+    this.stale = false;
+    const landmarks = await this.landmarker.look(picture, window, others, afresh);
+    this.holds = landmarks !== null;
+    if (!landmarks) return null;
+    if (isPerson(landmarks, width, height, leastVisible)) return { window, landmarks };
+    this.stale = true;
+    return null;
   }
 
-  private startSearch(): void {
-    this.round = [];
-    this.looks = EAGER_LOOKS;
-  }
-
-  /** Keeps hold of the person when the picture's resolution changes. */
-  private adoptSize(width: number, height: number): void {
-    if (width === this.width && height === this.height) return;
-    const factor = Math.max(width, height) / Math.max(this.width, this.height);
-    if (this.window) {
-      const { x, y, side } = this.window;
-      this.window = new Window(x * factor, y * factor, side * factor);
-    }
-    this.width = width;
-    this.height = height;
-    this.continuity = new Continuity();
-    this.startSearch();
-  }
-
-  private follow(picture: Picture): Sight | null {
-    if (!this.window) return null;
+  /** Looks where the person was; if they're gone, the detector looks there and around. */
+  async follow(frame: Frame<Picture>): Promise<Sight | null> {
+    const { window } = this;
+    if (!window) return null;
     return (
-      this.look(picture, this.window, FOLLOWED) ??
-      this.look(picture, this.window, FOUND) ??
-      this.look(picture, this.window.scaled(WIDER), FOUND)
+      (await this.look(frame, window, FOLLOWED)) ??
+      (await this.look(frame, window, FOUND)) ??
+      (await this.look(frame, window.scaled(WIDER), FOUND))
     );
   }
 
-  /** Looks at the whole picture, then through the next small windows. */
-  private find(picture: Picture): Sight | null {
-    const whole = this.look(picture, Window.whole(this.width, this.height), FOUND);
-    if (whole || this.window) return whole; // just lost: search from the next frame
-    for (const window of this.nextWindows()) {
-      let seen = this.look(picture, window, FOUND_IN_PART);
-      for (let i = 0; i < CONFIRMING_LOOKS && seen; i++)
-        seen = this.look(picture, next(seen), FOUND_IN_PART);
-      if (seen) return seen;
-    }
-    return null;
+  /** Goes on from a sight; its landmarks, joined to those before. */
+  keep(seen: Sight, tUs: number): Landmarks {
+    this.window = nextWindow(seen);
+    return this.continuity.join(seen.landmarks, tUs);
   }
 
-  private nextWindows(): Window[] {
-    if (this.round.length === 0) this.round = searchWindows(this.width, this.height);
-    const taken = this.round.splice(0, this.looks);
-    if (this.round.length === 0) this.looks = IDLE_LOOKS;
-    return taken;
+  /** The picture has `factor` times the resolution from now on. */
+  rescale(factor: number): void {
+    this.window = this.window?.rescaled(factor) ?? null;
+    this.continuity = new Continuity();
   }
 
-  private look(picture: Picture, window: Window, leastVisible: number): Sight | null {
-    const landmarks = this.landmarker.look(picture, window);
-    if (!landmarks) return null;
-    if (isPerson(landmarks, this.width, this.height, leastVisible)) return { window, landmarks };
-    this.landmarker.forget();
-    return null;
+  /** Lets go: the next look runs the detector, and nobody's past is joined to. */
+  forget(): void {
+    this.stale = this.holds;
+    this.window = null;
+    this.continuity = new Continuity();
   }
 }
 
 /** Where to look in the next frame: towards a window that fits the person's box. */
-function next({ window, landmarks }: Sight): Window {
+export function nextWindow({ window, landmarks }: Sight): Window {
   return window.toward(Window.around(landmarks.pixels, CROP_FACTOR), CROP_SHARE);
 }

@@ -1,6 +1,6 @@
 /** A track's pictures with their capture times on this machine's clock. */
 import { localUs } from "../client/server-clock";
-import type { Picture } from "./landmarker";
+import type { Picture } from "./crop-cutter";
 
 export type TakePicture = (picture: Picture, tUs: number) => void;
 

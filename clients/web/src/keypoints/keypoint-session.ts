@@ -6,7 +6,7 @@ import { localUs } from "../client/server-clock";
 import type { VideoSource } from "../client/whip-session";
 import { watchTrack } from "./frames";
 import { keypointsMessage, pingMessage } from "./message";
-import type { Watcher } from "./watcher";
+import type { Sighting, Watcher } from "./watcher";
 
 const PING_MS = 2000;
 const FIRST_PING_MS = 100;
@@ -23,7 +23,7 @@ export class KeypointSession implements Session {
     private readonly socket: WebSocket,
     watcher: Watcher,
     track: MediaStreamTrack,
-    onLook: (tookMs: number) => void,
+    onLook: (sighting: Sighting) => void,
   ) {
     this.ended = new Promise((resolve) => {
       socket.addEventListener("close", () => {
@@ -37,7 +37,7 @@ export class KeypointSession implements Session {
       if (message.type === "pong") this.pongUs = localUs();
     });
     watcher.onSeen = (sighting) => {
-      onLook(sighting.tookMs);
+      onLook(sighting);
       if (socket.readyState !== WebSocket.OPEN || socket.bufferedAmount > MAX_BUFFERED) return;
       socket.send(keypointsMessage(this.frame++, sighting));
     };
@@ -49,7 +49,7 @@ export class KeypointSession implements Session {
    * Publishes what is seen in a track and returns once the server takes it.
    *
    * @param endpoint the stream's `/keypoints` address.
-   * @param onLook called after every frame that was looked at, with how long that took.
+   * @param onLook called with what was seen in every frame that was looked at.
    * @throws Problem when the server says no or is not there.
    */
   static async open(
@@ -57,7 +57,7 @@ export class KeypointSession implements Session {
     { track, sendMotion }: VideoSource,
     credentials: Credentials,
     watcher: Watcher,
-    onLook: (tookMs: number) => void,
+    onLook: (sighting: Sighting) => void,
     signal: AbortSignal,
   ): Promise<KeypointSession> {
     const socket = await connect(endpoint, credentials, signal);

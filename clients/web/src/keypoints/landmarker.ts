@@ -1,8 +1,7 @@
-/** MediaPipe's pose landmarker on windows of a picture: landmarks in the picture's pixels. */
+/** MediaPipe's pose landmarker as one call: a square crop in, landmarks in crop edges out. */
 import { PoseLandmarker } from "@mediapipe/tasks-vision";
 import type { Landmarks } from "./body";
-import { CROP_SIZE, type Window } from "./crops";
-import type { Landmarker } from "./follower";
+import { CROP_SIZE } from "./crops";
 
 // MediaPipe's video mode follows the person from call to call, but also smooths, which lags. Its
 // filter goes by the timestamps it is given: 100 s apart, it passes nearly all of every new value.
@@ -18,80 +17,42 @@ export interface Parts {
   delegate: "GPU" | "CPU";
 }
 
-/** What a picture may come as. */
-export type Picture = VideoFrame | ImageBitmap;
-
-export class PictureLandmarker implements Landmarker<Picture> {
-  private readonly crop = new OffscreenCanvas(CROP_SIZE, CROP_SIZE);
-  private readonly context = this.crop.getContext("2d", {
-    alpha: false,
-    willReadFrequently: true,
-  })!;
+export class CropLandmarker {
   private calls = 0;
   private smoothed: number[] | null = null;
 
   private constructor(private readonly task: PoseLandmarker) {}
 
-  static async open({ loader, binary, model, delegate }: Parts): Promise<PictureLandmarker> {
+  static async open({ loader, binary, model, delegate }: Parts): Promise<CropLandmarker> {
     hushNativeLog();
     const task = await PoseLandmarker.createFromOptions(
       { wasmLoaderPath: loader, wasmBinaryPath: binary },
       { baseOptions: { modelAssetPath: model, delegate }, runningMode: "VIDEO" },
     );
-    return new PictureLandmarker(task);
+    return new CropLandmarker(task);
   }
 
-  look(picture: Picture, window: Window): Landmarks | null {
-    this.cut(picture, window);
-    const { landmarks, worldLandmarks } = this.detect();
+  /** Follows the person of the last look if there was one, else runs the detector. */
+  look(crop: ImageData): Landmarks | null {
+    const { landmarks, worldLandmarks } = this.detect(crop);
     const seen = landmarks[0];
     const world = worldLandmarks[0];
     if (!seen || !world) return null;
-    const { x, y, side } = window;
     return {
-      pixels: seen.map((point) => [x + point.x * side, y + point.y * side] as const),
+      pixels: seen.map(({ x, y }) => [x, y] as const),
       visibility: this.unsmoothed(seen.map((point) => point.visibility)),
-      world: world.map((point) => [point.x, point.y, point.z] as const),
+      world: world.map(({ x, y, z }) => [x, y, z] as const),
     };
   }
 
+  /** Lets go of the person being followed. */
   forget(): void {
-    this.blank();
-    this.detect();
+    this.detect(new ImageData(CROP_SIZE, CROP_SIZE));
   }
 
-  private detect() {
+  private detect(crop: ImageData) {
     this.calls++;
-    return this.task.detectForVideo(this.crop, this.calls * STEP_MS);
-  }
-
-  /** Draws a window of the picture; black beyond the picture. */
-  private cut(picture: Picture, { x, y, side }: Window): void {
-    const [width, height] = sizeOf(picture);
-    const zoom = CROP_SIZE / side;
-    this.blank();
-    const left = Math.max(x, 0);
-    const top = Math.max(y, 0);
-    const right = Math.min(x + side, width);
-    const bottom = Math.min(y + side, height);
-    if (right <= left || bottom <= top) return;
-    this.context.imageSmoothingQuality = zoom < 0.5 ? "medium" : "low";
-    this.context.drawImage(
-      picture,
-      left,
-      top,
-      right - left,
-      bottom - top,
-      (left - x) * zoom,
-      (top - y) * zoom,
-      (right - left) * zoom,
-      (bottom - top) * zoom,
-    );
-  }
-
-  private blank(): void {
-    this.context.fillStyle = "#000";
-    this.context.fillRect(0, 0, CROP_SIZE, CROP_SIZE);
+    return this.task.detectForVideo(crop, this.calls * STEP_MS);
   }
 
   /** The new visibilities: MediaPipe never forgets the old ones. */
@@ -104,11 +65,6 @@ export class PictureLandmarker implements Landmarker<Picture> {
       return Math.min(1, Math.max(0, raw));
     });
   }
-}
-
-export function sizeOf(picture: Picture): [width: number, height: number] {
-  if ("displayWidth" in picture) return [picture.displayWidth, picture.displayHeight];
-  return [picture.width, picture.height];
 }
 
 const NATIVE_CHATTER = /^(INFO: |[IW]\d{4} |Graph (successfully|finished))/;

@@ -2,14 +2,16 @@
 import type { Sighting } from "./watcher";
 
 /** One frame's landmarks as JSON text: hundredths of a pixel, thousandths of visibility. */
-export function keypointsMessage(frame: number, { tUs, width, height, person }: Sighting): string {
-  const landmarks = person?.pixels.map(([x, y], i) => [
-    round(x, 100),
-    round(y, 100),
-    round(person.visibility[i] ?? 0, 1000),
-  ]);
-  const world = person?.world.map((point) => point.map((value) => round(value, 1000)));
-  const persons = person ? [{ landmarks, world }] : [];
+export function keypointsMessage(frame: number, sighting: Sighting): string {
+  const { tUs, width, height, people } = sighting;
+  const persons = people.map(({ pixels, visibility, world }) => ({
+    landmarks: pixels.map(([x, y], i) => [
+      round(x, 100),
+      round(y, 100),
+      round(visibility[i] ?? 0, 1000),
+    ]),
+    world: world.map((point) => point.map((value) => round(value, 1000))),
+  }));
   return JSON.stringify({ type: "keypoints", frame, t_capture_us: tUs, width, height, persons });
 }
 

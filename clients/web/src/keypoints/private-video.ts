@@ -2,13 +2,14 @@
 import type { OpenSession } from "../client/publisher";
 import { type VideoSource, WhipSession } from "../client/whip-session";
 import { KeypointSession } from "./keypoint-session";
-import { Watcher } from "./watcher";
+import { type Sighting, Watcher } from "./watcher";
 
 const SPAN_MS = 2000; // the frame rate is told over this
 
 interface Look {
   atMs: number;
   tookMs: number;
+  people: number;
 }
 
 export class PrivateVideo {
@@ -56,7 +57,8 @@ export class PrivateVideo {
     signal.throwIfAborted();
     const place = new URL(this.endpoint);
     place.search = whip.search;
-    const looked = (tookMs: number) => this.looks.push({ atMs: performance.now(), tookMs });
+    const looked = ({ tookMs, people }: Sighting) =>
+      this.looks.push({ atMs: performance.now(), tookMs, people: people.length });
     return KeypointSession.open(place, source, credentials, watcher, looked, signal);
   };
 
@@ -64,7 +66,9 @@ export class PrivateVideo {
     const since = performance.now() - SPAN_MS;
     this.looks = this.looks.filter(({ atMs }) => atMs >= since);
     const fps = (this.looks.length * 1000) / SPAN_MS;
-    const told = this.box.checked && fps > 0 ? `${fps.toFixed(0)} fps here, one person` : "";
+    const people = this.looks.at(-1)?.people ?? 0;
+    const several = people > 1 ? `, ${people} people` : "";
+    const told = this.box.checked && fps > 0 ? `${fps.toFixed(0)} fps here${several}` : "";
     if (this.figure.textContent !== told) this.figure.textContent = told;
     this.figure.dataset["fps"] = told ? fps.toFixed(1) : "0";
   }

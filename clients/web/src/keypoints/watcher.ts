@@ -3,12 +3,19 @@ import loader from "@mediapipe/tasks-vision/vision_wasm_module_internal.js?url";
 import binary from "@mediapipe/tasks-vision/vision_wasm_module_internal.wasm?url";
 import { Problem } from "../client/problem";
 import type { Landmarks } from "./body";
-import type { Parts, Picture } from "./landmarker";
+import type { Picture } from "./crop-cutter";
+import type { Parts } from "./landmarker";
 import type { FromWorker, ToWorker } from "./watcher-worker";
 
-// SIMD instructions: 0.06 s a look on one core. Where WebGL is drawn in software, "GPU" takes 6 s
+// SIMD instructions: 0.03 s a look on one core. Where WebGL is drawn in software, "GPU" takes 6 s
 // (scripts/compare_keypoints.py); on a graphics chip it hasn't been tried yet.
 const DELEGATE = "CPU";
+
+// A look takes one core 0.03 s and more, so each person wants one: on two cores, page and server on
+// them too, one person was seen 20 times a second, two 13 times, four 4 times.
+const FEWEST = 2;
+const MOST = 4; // as the server's, by default
+const LIMIT = Math.min(MOST, Math.max(FEWEST, navigator.hardwareConcurrency));
 
 /** What was seen in one picture. */
 export interface Sighting {
@@ -16,11 +23,11 @@ export interface Sighting {
   tUs: number;
   width: number;
   height: number;
-  person: Landmarks | null;
+  people: readonly Landmarks[];
   tookMs: number;
 }
 
-/** One worker with its landmarker; one picture is looked at, the newest other one waits. */
+/** One worker with its landmarkers; one picture is looked at, the newest other one waits. */
 export class Watcher {
   /** Called with everything that was seen. */
   onSeen: ((sighting: Sighting) => void) | null = null;
@@ -58,7 +65,7 @@ export class Watcher {
       };
       worker.addEventListener("message", hear);
       worker.addEventListener("error", (event) => fail(event.message));
-      worker.postMessage({ parts } satisfies ToWorker);
+      worker.postMessage({ parts, limit: LIMIT } satisfies ToWorker);
     });
   }
 
