@@ -25,7 +25,7 @@ from genmo_rt.pose import Pose
 from genmo_rt.posing import confidences
 from genmo_rt.rotation import rotmat_to_quat_xyzw
 from genmo_rt.sizes import Sizes, Standing
-from genmo_rt.world import MIN_CONTACT
+from genmo_rt.world import ANOTHER_FLOOR_M, MIN_CONTACT
 
 Array = NDArray[np.float64]
 
@@ -70,8 +70,8 @@ def in_their_worlds(settled: Sequence[Settled]) -> list[tuple[Settled, SettledWo
         world = SettledWorld(R_c2w, 0.0, *_way(own, R_c2w))
         if world.way.any():
             held = [feet_held(one, world.gone(one.stretch.t) @ R_c2w) for one in own]
-        world = replace(world, camera_height=-_floor(held, R_c2w[1]))
-        found |= {one: (its, world) for one, its in zip(own, held, strict=True)}
+        worlds = _on_floors(world, held)
+        found |= {one: (its, worlds[its]) for one, its in zip(own, held, strict=True)}
     return [found[one] for one in settled]
 
 
@@ -126,6 +126,18 @@ def _by_time(settled: Sequence[Settled]) -> Iterator[tuple[Settled, int]]:
     rows = [(one.stretch.t[i], n, i) for n, one in enumerate(settled) for i in one.seen]
     for _, n, i in sorted(rows):
         yield settled[n], i
+
+
+def _on_floors(world: SettledWorld, settled: Sequence[Settled]) -> dict[Settled, SettledWorld]:
+    """A world over its floor; who jumped through the picture may stand on another one, as live."""
+    found = dict[Settled, SettledWorld]()
+    for shot in sorted({one.stretch.shot for one in settled}):
+        own = [one for one in settled if one.stretch.shot == shot]
+        height = -_floor(own, world.R_c2w[1])
+        if not found or abs(height - world.camera_height) > ANOTHER_FLOOR_M:
+            world = replace(world, camera_height=height)
+        found |= dict.fromkeys(own, world)
+    return found
 
 
 def _floor(settled: Sequence[Settled], up: Array) -> float:

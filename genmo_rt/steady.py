@@ -1,7 +1,7 @@
 """How a camera moved over a whole recording becomes the steady camera of every frame (world.py)."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ class Steady:
         up: (3,) unit vector "up" in the first camera of the shot, from the device's sensor; None
             without one.
         carried: whether the camera may go from place to place.
+        watched: whether anybody looked for its cuts.
     """
 
     anchor: Array
@@ -31,6 +32,7 @@ class Steady:
     shot: int = 0
     up: Array | None = None
     carried: bool = False
+    watched: bool = False
 
     @property
     def R_now2first(self) -> Array:
@@ -41,7 +43,7 @@ class Steady:
 
 
 STANDING = Steady(np.eye(3))
-"""A camera on a stand."""
+"""A camera of which nothing is known."""
 
 
 def follow(t: Sequence[float], motions: Sequence[CameraMotion]) -> Iterator[Steady]:
@@ -49,13 +51,19 @@ def follow(t: Sequence[float], motions: Sequence[CameraMotion]) -> Iterator[Stea
 
     Args:
         t: capture time of every used frame, seconds.
-        motions: how the camera moved between the used frame before and each; none for a camera on
-            a stand.
+        motions: how the camera moved between the used frame before and each; none where nobody
+            knows, which is taken for a camera on a stand.
     """
     world = World()
     for now, motion in zip(t, motions or [STILL] * len(t), strict=True):
         world.move_camera(now, motion)
-        steady = Steady(world.anchor, world.R_now2steady, world.shot, carried=world.carried)
-        up_cam = None if motion.cut else motion.up_cam
-        up = None if up_cam is None else steady.R_now2first @ up_cam
-        yield Steady(steady.anchor, steady.R_now2steady, steady.shot, up, steady.carried)
+        steady = Steady(
+            anchor=world.anchor,
+            R_now2steady=world.R_now2steady,
+            shot=world.shot,
+            carried=world.carried,
+            watched=bool(motions),
+        )
+        if motion.up_cam is not None and not motion.cut:
+            steady = replace(steady, up=steady.R_now2first @ motion.up_cam)
+        yield steady

@@ -42,8 +42,7 @@ class Stretch:
             nobody was seen.
         framed: (L,) which ticks had a frame.
         cameras: of each tick; landmarks are as the steady ones see them.
-        shot: how often the person jumped through the picture of this camera: cuts that nobody
-            else tells of.
+        shot: how often the person jumped through the picture of this camera.
     """
 
     t: Array
@@ -54,8 +53,12 @@ class Stretch:
 
     @property
     def place(self) -> tuple[int, int]:
-        """Which place of the camera this was seen from."""
-        return self.cameras[0].shot, self.shot
+        """Which place of the camera this was seen from.
+
+        Where nobody looked for its cuts, a person who jumps through the picture tells of one.
+        """
+        camera = self.cameras[0]
+        return camera.shot, 0 if camera.watched else self.shot
 
     @property
     def anchors(self) -> Array:

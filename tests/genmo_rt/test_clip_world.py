@@ -88,7 +88,7 @@ def _standing_about(up_cam: Array, soles: Array, contact: Array) -> Settled:
         _Hashed(
             person=SimpleNamespace(stature=1.7, soles=SimpleNamespace(contact=np.arange(4))),
             stretch=SimpleNamespace(
-                t=np.arange(ticks) / 30, cameras=[STANDING] * ticks, place=(0, 0)
+                t=np.arange(ticks) / 30, cameras=[STANDING] * ticks, place=(0, 0), shot=0
             ),
             seen=list(range(ticks)),
             up=up_cam,
@@ -209,6 +209,18 @@ def test_a_cut_that_the_background_tells_begins_another_place_for_everybody() ->
     cameras = list(follow([tick.t for tick, _ in told], motions))
     parts = stretches(told, INTRINSICS, cameras)
     assert [(part.place, len(part.t)) for part in parts] == [((0, 0), 12), ((1, 0), 19)]
+
+
+def test_who_jumps_before_a_camera_that_is_watched_stays_in_its_world() -> None:
+    told = [
+        (tick, seen(t) if t < 0.5 else replace(seen(t), pixels=seen(t).pixels + np.float32(700)))
+        for tick, t in frames(30, 1)
+    ]
+    watched = list(follow([tick.t for tick, _ in told], [STILL] * len(told)))
+    for cameras, places in ((watched, [(0, 0), (0, 0)]), (None, [(0, 0), (0, 1)])):
+        parts = stretches(told, INTRINSICS, cameras)
+        assert [part.place for part in parts] == places
+        assert [part.shot for part in parts] == [0, 1]
 
 
 def test_a_camera_that_is_carried_along_goes_where_resting_feet_say(estimator: Estimator) -> None:
