@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from genmo_rt.between import pose_between
+from genmo_rt.between import Gap
 from genmo_rt.camera import Intrinsics
 from genmo_rt.checkpoint import DEFAULT_CHECKPOINT, Checkpoint, load_checkpoint
 from genmo_rt.clock import TICK_HZ, Tick
@@ -289,7 +289,7 @@ class StreamEstimator:
             )
             if observed.R_now2steady is not None:
                 pose = _in_real_camera(pose, observed.R_now2steady)
-            poses += [*self._posed_between(pose), (pose, True)]
+            poses += [*(yield from self._posed_between(pose)), (pose, True)]
             self._between, self._last = [], pose
         return poses
 
@@ -309,12 +309,12 @@ class StreamEstimator:
             self._poser.turn(anchor.T @ self._anchor)
             self._anchor = anchor
 
-    def _posed_between(self, after: Pose) -> list[tuple[Pose, bool]]:
+    def _posed_between(self, after: Pose) -> "Work[Advanced]":
         """The ticks without a frame since the last one, now that the next one's pose is known."""
-        last, bones = self._last, self._poser.rest_joints
-        if last is None:
+        if self._last is None or not self._between:
             return []
-        return [(pose_between(last, after, t, bones), False) for t in self._between]
+        poses: list[Pose] = yield Gap(self._last, after, self._between, self._poser.rest_joints)
+        return [(pose, False) for pose in poses]
 
     def _held(self) -> list[tuple[Pose, bool]]:
         """The ticks without a frame since the last one, before a cut."""

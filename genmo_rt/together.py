@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 import torch
 from torch import Tensor
 
+from genmo_rt.between import Gap, poses_between
 from genmo_rt.camera import Intrinsics
 from genmo_rt.conditions import Conditions, from_keypoints_together
 from genmo_rt.engine.engine import Engine, Slot
@@ -41,8 +42,8 @@ class Think:
     conditions: Conditions
 
 
-Ask: TypeAlias = Look | Think | Posing
-Answer: TypeAlias = Conditions | Tensor | Pose | Exception
+Ask: TypeAlias = Look | Think | Posing | Gap
+Answer: TypeAlias = Conditions | Tensor | Pose | list[Pose] | Exception
 Work: TypeAlias = Generator[Ask, Any, Result]
 """One person's tick, or several: asks, gets answers, and returns a result."""
 
@@ -155,4 +156,5 @@ _STAGES: dict[type[Ask], Callable[[Any], Sequence[Any]]] = {
     Look: _look,
     Think: _think,
     Posing: pose_together,
+    Gap: poses_between,
 }

@@ -20,6 +20,7 @@ from genmo_rt.errors import InputError
 from genmo_rt.model import Block, Embedding, Model, level_waves
 
 Precision = Literal["float64", "float32", "bfloat16", "int8"]
+MANY_ROWS = 20
 LIVE = ("keypoints2d", "bbox")
 """Modalities that a live frame has; the others are absent for good."""
 
@@ -67,22 +68,42 @@ class Half:
 
 
 class Int8:
-    """A product with 8-bit weights, one scale per output, and bfloat16 rows: a quarter."""
+    """A product with 8-bit weights, one scale per output, and bfloat16 rows: a quarter.
+
+    From MANY_ROWS on reading weights is no longer most of the time. Then the same weights are used
+    as float16, which holds them up to a 4000th, with float32 rows, where torch has products of
+    those.
+    """
 
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
         # The product wants bfloat16 scales: rounded first, they cost no accuracy.
         self._scale = (weight.abs().amax(1).clamp_min(1e-12) / 127).bfloat16()
         steps = (weight / self._scale[:, None]).round().clamp(-127, 127)
         self._weight, self._bias = steps.to(torch.int8).contiguous(), bias
+        self._half = _packed_half(steps * self._scale[:, None], bias)
 
     def __call__(self, x: Tensor) -> Tensor:
+        if self._half is not None and len(x) >= MANY_ROWS:
+            product: Tensor = torch.ops.quantized.linear_dynamic_fp16(x, self._half)
+            return product
         return self._product(x) + self._bias
 
     def add_to(self, total: Tensor, x: Tensor) -> None:
-        total.add_(self._bias).add_(self._product(x))
+        if self._half is not None and len(x) >= MANY_ROWS:
+            total.add_(self(x))
+        else:
+            total.add_(self._bias).add_(self._product(x))
 
     def _product(self, x: Tensor) -> Tensor:
         return torch._weight_int8pack_mm(x.bfloat16(), self._weight, self._scale)
+
+
+def _packed_half(weight: Tensor, bias: Tensor) -> object | None:
+    """Weights for torch's float16 product; None where this build of torch has none."""
+    if "fbgemm" not in torch.backends.quantized.supported_engines:
+        return None
+    packed: object = torch.ops.quantized.linear_prepack_fp16(weight.float(), bias.float())
+    return packed
 
 
 @dataclass(frozen=True, slots=True)

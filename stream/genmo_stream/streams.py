@@ -181,8 +181,12 @@ class Streams:
         """Runs for the server's life: reports once a second and forgets what is over."""
         busy_s, at = self.turns.busy_s, self._clock()
         while True:
-            await asyncio.sleep(REPORT_PERIOD_S)
-            self.tidy()
+            streams = tuple(self)
+            if not streams:
+                await asyncio.sleep(REPORT_PERIOD_S)
+            for stream in streams:  # one after the other: all at once would hold up frames
+                await asyncio.sleep(REPORT_PERIOD_S / len(streams))
+                self._tidy(stream)
             now_busy_s, now = self.turns.busy_s, self._clock()
             busy = (now_busy_s - busy_s) / ((now - at) * self.turns.workers)
             self.ladder.climb(self.live().video, busy)
@@ -191,11 +195,16 @@ class Streams:
     def tidy(self) -> None:
         """Reports how every stream goes and lets go of what nobody can come back to."""
         for stream in self:
-            stream.report()
-            if not stream.live and stream.rested_s >= KEEP_S:
-                stream.forget()  # its viewers may stay on
-            if stream.idle:
-                del self._streams[stream.name]
+            self._tidy(stream)
+
+    def _tidy(self, stream: Stream) -> None:
+        if self._streams.get(stream.name) is not stream:
+            return  # another has its name by now
+        stream.report()
+        if not stream.live and stream.rested_s >= KEEP_S:
+            stream.forget()  # its viewers may stay on
+        if stream.idle:
+            del self._streams[stream.name]
 
     def say_bye(self, reason: str) -> None:
         """Tells every viewer that the server closes."""
