@@ -155,7 +155,7 @@ def forward_kinematics(rotmat: Array, pelvis: Array, rest_joints: Array) -> tupl
         turned[..., start:end, :, :] = turned[..., parents, :, :] @ own
     bones = rest_joints[..., 1:, :] - rest_joints[..., _PARENTS, :]
     edges = (turned[..., _PARENTS, :, :] @ bones[..., None])[..., 0]  # (..., 23, 3)
-    return turned, pelvis[..., None, :] + _ANCESTRY @ edges
+    return turned, pelvis[..., None, :] + ANCESTRY @ edges
 
 
 def _ancestry() -> Array:
@@ -167,4 +167,4 @@ def _ancestry() -> Array:
     return matrix
 
 
-_ANCESTRY = _ancestry()
+ANCESTRY = _ancestry()

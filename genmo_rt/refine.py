@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from genmo_rt.bodies.landmarks import LANDMARK_JOINTS
 from genmo_rt.camera import Intrinsics
 from genmo_rt.keypoints import LANDMARK_NAMES, NUM_LANDMARKS, Keypoints
-from genmo_rt.live_math import axis_angle_to_rotmat, forward_kinematics
+from genmo_rt.live_math import ANCESTRY, axis_angle_to_rotmat
 from genmo_rt.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS
 
 Array = NDArray[np.float64]
+Floats = NDArray[np.float32]
 
 MIN_CONFIDENCE = 0.1  # a landmark below it is the detector's guess
 MIN_DEPTH_M = 0.1
@@ -147,21 +148,22 @@ def refine_together(
     """
     noise = refiners[0].noise
     weight = landmark_weights(np.stack([seen.confidence for seen in keypoints]))  # (P, 33)
-    weight /= noise.landmark**2
+    weight = (weight / noise.landmark**2).astype(np.float32)
     centre, focal = (np.stack([getattr(of, k) for of in refiners]) for k in ("centre", "focal"))
     pixels = np.stack([seen.pixels for seen in keypoints])
-    rays = (pixels - centre[:, None]) / focal[:, None]  # (P, 33, 2) x / z and y / z
-    precision = _precision(noise, figures.joints[:, 0])
+    rays = ((pixels - centre[:, None]) / focal[:, None]).astype(np.float32)  # (P, 33, 2) by z
+    precision = _precision(noise, figures.joints[:, 0]).astype(np.float32)
     previous = np.stack([of.previous.ravel() for of in refiners])  # (P, 48)
     correction = np.zeros_like(previous)
-    held = (1 + noise.steadiness) * precision
+    held = np.float32(1 + noise.steadiness) * precision
     for _ in range(ITERATIONS):
         error, jacobian = _linearise(figures, rays)
-        pull = weight / (1 + (error**2).sum(1) / noise.outlier**2)
-        pulled = (jacobian * np.tile(pull, 2)[..., None]).transpose(0, 2, 1)
+        pull = weight / (1 + (error * error).sum(1) / np.float32(noise.outlier**2))
+        pulled = (jacobian * np.concatenate((pull, pull), 1)[..., None]).transpose(0, 2, 1)
         prior = (1 + noise.steadiness) * correction - noise.steadiness * previous
-        slope = pulled @ error.reshape(len(error), -1, 1) + precision @ prior[..., None]
-        step = np.linalg.solve(pulled @ jacobian + held, -slope)[..., 0]
+        slope = pulled @ error.reshape(len(error), -1, 1)
+        slope += precision @ prior.astype(np.float32)[..., None]
+        step = np.linalg.solve(pulled @ jacobian + held, -slope)[..., 0].astype(np.float64)
         correction += step
         figures = _moved(figures, step)
     for of, made in zip(refiners, correction, strict=True):
@@ -194,40 +196,67 @@ def _precision(noise: RefineNoise, root: Array) -> Array:
     return precision
 
 
-def _linearise(figures: Figure, rays: Array) -> tuple[Array, Array]:
+def _linearise(figures: Figure, rays: Floats) -> tuple[Floats, Floats]:
     """Errors across the rays in metres and their derivatives by root motion and joint turns.
+
+    In float32: what is lost is a thousandth of a step, and steps are short in the end.
 
     Returns:
         (P, 2, 33) point minus ray at the point's depth, and (P, 66, 48): as the errors lie, by x
         of root and turns, then y, then z.
     """
-    points = figures.landmarks()
-    depth = np.maximum(points[..., 2:], MIN_DEPTH_M)
-    flat = points[..., :2] / depth
-    error = ((flat - rays) * depth).swapaxes(1, 2)
+    # by axes: (3, P, 33) and (3, P, turns)
+    points = np.moveaxis(figures.landmarks(), -1, 0).astype(np.float32, order="C")
+    joints = np.moveaxis(figures.joints[:, _TURNING], -1, 0).astype(np.float32, order="C")
+    depth = np.maximum(points[2], np.float32(MIN_DEPTH_M))
+    flat = np.empty((len(rays), 2, NUM_LANDMARKS), np.float32)
+    np.divide(points[:2], depth, out=flat.swapaxes(0, 1))
+    error = (flat - rays.swapaxes(1, 2)) * depth[:, None]
     # A point that moves by d moves across its ray by d_x − flat_x d_z and d_y − flat_y d_z; a turn
     # w moves it by w × lever, and row · (w × lever) = w · (lever × row).
-    jacobian = np.empty((len(points), 2, NUM_LANDMARKS, 3, 1 + len(TURNS)))
-    jacobian[..., 0] = np.eye(3)[:2, None]
-    jacobian[..., 2, 0] = -flat.swapaxes(1, 2)
-    joints = figures.joints[:, _TURNING]
-    x, y, z = ((points[:, :, None, k] - joints[:, None, :, k]) * _MOVES for k in range(3))
-    u, v = flat[..., 0, None], flat[..., 1, None]
+    jacobian = np.empty((len(rays), 2, NUM_LANDMARKS, 3, 1 + len(TURNS)), np.float32)
+    jacobian[..., 0] = _ROOT_ROWS
+    np.negative(flat, out=jacobian[..., 2, 0])
+    x, y, z = (points[..., None] - joints[:, :, None]) * _MOVES
+    u, v = flat[:, 0, :, None], flat[:, 1, :, None]
     across, down = jacobian[:, 0, :, :, 1:], jacobian[:, 1, :, :, 1:]  # (P, 33, 3, turns)
-    across[:, :, 0], across[:, :, 1], across[:, :, 2] = -u * y, z + u * x, -y
-    down[:, :, 0], down[:, :, 1], down[:, :, 2] = -z - v * y, v * x, x
-    return error, jacobian.reshape(len(points), 2 * NUM_LANDMARKS, -1)
+    ux, vy = u * x, v * y
+    np.multiply(-u, y, out=across[:, :, 0])
+    np.add(z, ux, out=across[:, :, 1])
+    np.negative(y, out=across[:, :, 2])
+    np.subtract(-z, vy, out=down[:, :, 0])
+    np.multiply(v, x, out=down[:, :, 1])
+    down[:, :, 2] = x
+    return error, jacobian.reshape(len(rays), 2 * NUM_LANDMARKS, -1)
 
 
 def _moved(figures: Figure, step: Array) -> Figure:
     """Figures after a step (P, 48): the root's, then each turning joint about itself."""
-    people = len(step)
-    by_axes = step.reshape(people, 3, -1).swapaxes(1, 2)  # (P, 16, 3)
-    own = np.broadcast_to(np.eye(3), (people, NUM_JOINTS, 3, 3)).copy()
-    own[:, _TURNING] = axis_angle_to_rotmat(by_axes[:, 1:])
+    by_axes = step.reshape(len(step), 3, -1).swapaxes(1, 2)  # (P, 16, 3)
+    turned = axis_angle_to_rotmat(by_axes[:, 1:])
+    for own, above in _CHAINS:
+        turned[:, own] = turned[:, above] @ turned[:, own]
+    turned = turned[:, _TURNED_BY]  # (P, 24, 3, 3)
+    bones = figures.joints[:, 1:] - figures.joints[:, _PARENTS]
+    edges = (turned[:, _PARENTS] @ bones[..., None])[..., 0]
     root = figures.joints[:, 0] + by_axes[:, 0]
-    turned, joints = forward_kinematics(own, root, figures.joints)
+    joints = root[:, None] + ANCESTRY @ edges
     return Figure(turned @ figures.rotmat, joints, figures.landmark_offsets)
+
+
+def _turning_tree() -> tuple[list[tuple[list[int], list[int]]], NDArray[np.intp]]:
+    """Which turning joints hang on which, level by level, and (24,) which of them turns a joint."""
+    turned_by, depth = np.zeros(NUM_JOINTS, np.intp), np.zeros(len(TURNS), np.intp)
+    above = np.zeros(len(TURNS), np.intp)
+    places = {int(joint): place for place, joint in enumerate(_TURNING)}
+    for joint in range(1, NUM_JOINTS):
+        turned_by[joint] = turned_by[PARENTS[joint]]
+        if joint in places:
+            own = places[joint]
+            above[own], depth[own] = turned_by[joint], depth[turned_by[joint]] + 1
+            turned_by[joint] = own
+    levels = [np.flatnonzero(depth == level).tolist() for level in range(1, depth.max() + 1)]
+    return [(own, above[own].tolist()) for own in levels], turned_by
 
 
 def _which_move() -> Array:
@@ -250,5 +279,8 @@ def _crowding() -> Array:
     return np.array([share(name) for name in LANDMARK_NAMES])
 
 
-_MOVES = _which_move()
+_PARENTS = np.array(PARENTS[1:])
+_CHAINS, _TURNED_BY = _turning_tree()
+_MOVES = _which_move().astype(np.float32)
+_ROOT_ROWS = np.eye(3, dtype=np.float32)[:2, None]
 _CROWDING = _crowding()
