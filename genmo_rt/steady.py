@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genmo_rt.camera_motion import STILL, CameraMotion
+from genmo_rt.camera_motion import STILL, CameraMotion, rotation, rotation_vector
 from genmo_rt.world import World
 
 Array = NDArray[np.float64]
+
+DRIFT_S = 3.0  # before and after, over which gravity is averaged that corrects a gyroscope
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +58,8 @@ def follow(t: Sequence[float], motions: Sequence[CameraMotion]) -> Iterator[Stea
             knows, which is taken for a camera on a stand.
     """
     world = World()
-    for now, motion in zip(t, motions or [STILL] * len(t), strict=True):
+    known = list(_undrifted(t, motions)) if motions else [STILL] * len(t)
+    for now, motion in zip(t, known, strict=True):
         world.move_camera(now, motion)
         steady = Steady(
             anchor=world.anchor,
@@ -67,3 +71,45 @@ def follow(t: Sequence[float], motions: Sequence[CameraMotion]) -> Iterator[Stea
         if motion.up_cam is not None and not motion.cut:
             steady = replace(steady, up=steady.R_now2first @ motion.up_cam)
         yield steady
+
+
+def _undrifted(t: Sequence[float], motions: Sequence[CameraMotion]) -> Iterator[CameraMotion]:
+    """The motions, their turns corrected so that the device's gravity stays where it was.
+
+    A gyroscope drifts by some degrees a minute; gravity, averaged, doesn't. While the camera
+    stands nothing is corrected: its turn stays exactly zero.
+    """
+    cuts = [n for n, motion in enumerate(motions) if motion.cut]
+    for start, end in pairwise([0, *cuts, len(motions)]):
+        own = motions[start:end]
+        turned = list(accumulate((rotation(motion.turn) for motion in own), np.matmul))
+        sensed = [n for n, motion in enumerate(own) if motion.up_cam is not None]
+        if not sensed:
+            yield from own
+            continue
+        ups = np.stack([turned[n] @ own[n].up_cam for n in sensed])
+        up = _averaged(np.array(t[start:end]), np.array([t[start + n] for n in sensed]), ups)
+        before = np.eye(3)
+        for n, motion in enumerate(own):
+            if motion.turn.any():
+                now = _between(up[n], up[0]) @ turned[n]
+                motion, before = replace(motion, turn=rotation_vector(before.T @ now)), now
+            yield motion
+
+
+def _averaged(t: Array, sensed: Array, ups: Array) -> Array:
+    """(L, 3) unit vectors at (L,) t: the means of (N, 3) ups at (N,) times nearby."""
+    sums = np.concatenate((np.zeros((1, 3)), np.cumsum(ups, axis=0)))
+    first = np.searchsorted(sensed, sensed - DRIFT_S, "left")
+    last = np.searchsorted(sensed, sensed + DRIFT_S, "right")
+    means = (sums[last] - sums[first]) / (last - first)[:, None]
+    found = np.stack([np.interp(t, sensed, along) for along in means.T], axis=1)
+    return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True))
+
+
+def _between(start: Array, end: Array) -> Array:
+    """(3, 3) the smallest rotation from one unit vector to another."""
+    axis = np.cross(start, end)
+    sine = float(np.linalg.norm(axis))
+    angle = np.arctan2(sine, start @ end)
+    return rotation(axis * (angle / sine if sine > 0 else 1.0))

@@ -5,7 +5,8 @@
 FOLDER has `two_persons_cam03.mp4` and `two_persons_cam04.mp4` of pose2sim, taken at once, and the
 cameras in `reference.npz`. The 2D stage and the tracker run as they do live; hips seen by both
 cameras are triangulated, and every camera's own poses are compared with that: from one person's
-mid-hip to the other's. With --keep landmarks are kept there and used again.
+mid-hip to the other's. With --keep landmarks are kept there and used again; with --whole the poses
+are those of whole clips, as of second solves.
 """
 
 import argparse
@@ -17,13 +18,14 @@ import torch
 from numpy.typing import NDArray
 
 from genmo_rt.camera import Intrinsics
-from genmo_rt.clock import TickClock
+from genmo_rt.clock import Tick, TickClock
 from genmo_rt.estimate import Estimator
 from genmo_rt.evaluation.real import HIPS, landmarks_cam
 from genmo_rt.evaluation.tables import grid
 from genmo_rt.gravity import camera_to_world
 from genmo_rt.keypoints import Keypoints
 from genmo_rt.pose import Pose
+from genmo_rt.recording import whole_people
 from genmo_rt.rotation import quat_xyzw_to_rotmat
 from genmo_stream.keypoints import PeopleStage
 from genmo_stream.observation import Observation, PersonState
@@ -70,17 +72,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--keep", type=Path)
-    parser.add_argument("--delay", type=int, default=0, help="R, ticks")
+    parser.add_argument("--whole", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(1)
     cameras = {n: Camera.of(args.folder / "reference.npz", n) for n in CAMERAS}
     sights = {n: watch(args.folder / f"two_persons_cam0{n}.mp4", args.keep) for n in CAMERAS}
     truth = triangulate(cameras, sights)
-    estimator = Estimator.load()
-    rows = []
+    estimator, rows = Estimator.load(), []
+    estimate = whole if args.whole else live
     for n, camera in cameras.items():
         for name, told in (("true f", camera.K), ("guessed f", None)):
-            poses = live(estimator, sights[n], told)
+            poses = estimate(estimator, sights[n], told)
             rows.append((f"camera {n}, {name}", score(estimator, poses, truth, camera)))
     print(grid(list(HEADS), rows))
 
@@ -159,15 +161,12 @@ def live(estimator: Estimator, sights: Sights, K: Array | None) -> dict[int, dic
     Args:
         K: (3, 3) what the sender says of the camera.
     """
-    solvers, clock = Solvers(estimator), TickClock()
+    solvers = Solvers(estimator)
     poses: dict[int, dict[int, Pose]] = {}
-    for t_us in sorted(sights):
-        tick = clock.admit(t_us)
-        if tick is None:
-            continue
+    for t_us, tick in ticked(sights):
         people = sights[t_us]
         size = next(iter(people.values())).image_size
-        told = None if K is None else Intrinsics(K[0, 0], K[1, 1], K[0, 2], K[1, 2], *size)
+        told = None if K is None else intrinsics(K, size)
         seen = Seen(0, t_us, 0.0, 0.0, size, tick, (), told)
         there = [Observation(who, PersonState.TRACKED, people[who]) for who in sorted(people)]
         frame = Followed(seen, tuple(there))
@@ -176,6 +175,34 @@ def live(estimator: Estimator, sights: Sights, K: Array | None) -> dict[int, dic
         solvers.due(frame)
     solvers.forget()
     return poses
+
+
+def whole(estimator: Estimator, sights: Sights, K: Array | None) -> dict[int, dict[int, Pose]]:
+    """The same of a whole clip."""
+    times = ticked(sights)
+    size = next(iter(next(iter(sights.values())).values())).image_size
+    told = Intrinsics.of_picture(*size, None) if K is None else intrinsics(K, size)
+    frames = [[(tick, sights[t_us].get(who)) for t_us, tick in times] for who in (1, 2)]
+    people = whole_people(estimator, frames, told)
+    at = {tick.t: t_us for t_us, tick in times}
+    poses: dict[int, dict[int, Pose]] = {}
+    for who, own in zip((1, 2), people, strict=True):
+        for pose in own:
+            poses.setdefault(at[pose.t], {})[who] = pose
+    return poses
+
+
+def ticked(sights: Sights) -> list[tuple[int, Tick]]:
+    """The times that the model's clock takes."""
+    clock = TickClock()
+    admitted = [(t_us, clock.admit(t_us)) for t_us in sorted(sights)]
+    return [(t_us, tick) for t_us, tick in admitted if tick is not None]
+
+
+def intrinsics(K: Array, size: tuple[int, int]) -> Intrinsics:
+    """Of a camera matrix."""
+    fx, fy, cx, cy = (float(K[place]) for place in ((0, 0), (1, 1), (0, 2), (1, 2)))
+    return Intrinsics(fx, fy, cx, cy, *size)
 
 
 def score(

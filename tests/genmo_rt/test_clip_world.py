@@ -1,6 +1,7 @@
 """The world of a whole recording is right from its first frame, whatever its camera does."""
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -11,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from genmo_rt.camera import Intrinsics
-from genmo_rt.camera_motion import STILL, CameraMotion, rotation
+from genmo_rt.camera_motion import STILL, CameraMotion, rotation, rotation_vector
 from genmo_rt.clip_posing import Settled
 from genmo_rt.clip_world import gravity_of, in_their_worlds
 from genmo_rt.estimate import Estimator
@@ -200,6 +201,31 @@ def test_a_camera_that_is_known_to_stand_is_the_same_bits_as_one_that_is_not_kno
     for a, b in zip(plain, stood, strict=True):
         assert np.array_equal(a.joints, b.joints)
         assert np.array_equal(a.joints_cam, b.joints_cam)
+
+
+def test_a_gyroscope_that_drifts_is_held_level_by_the_device_s_gravity() -> None:
+    """Handheld for a minute: it says a tenth of a degree a second more than there is."""
+    t, drift = np.arange(1800) / 30, np.radians([0.1, 0.0, -0.1]) / 30
+    noise = np.random.default_rng(4)
+    up = np.array([0.0, -0.9, -np.sqrt(1 - 0.81)])
+    held = [np.radians(2) * np.sin(np.array([1.0, 0.7, 1.3]) * now) for now in t]
+    motions = [STILL]
+    for before, now in pairwise(rotation(turn) for turn in held):
+        sensed = now.T @ up + np.radians(1) * noise.normal(size=3)
+        turn = rotation_vector(before.T @ now @ rotation(drift))
+        motions.append(CameraMotion(turn, 1.0, sensed / np.linalg.norm(sensed), carried=True))
+    last = list(follow(list(t), motions))[-1].R_now2first
+    assert _degrees(last @ rotation(held[-1]).T @ up, up) < 0.7  # by the turns alone 8
+    without = [replace(motion, up_cam=None) for motion in motions]
+    drifted = list(follow(list(t), without))[-1].R_now2first
+    assert _degrees(drifted @ rotation(held[-1]).T @ up, up) > 5
+
+
+def test_while_a_camera_stands_its_gravity_turns_nothing() -> None:
+    up = np.array([[0.0, -1.0, 0.0], [0.1, -0.99, 0.0]])
+    motions = [replace(STILL, up_cam=up[n % 2] / np.linalg.norm(up[n % 2])) for n in range(60)]
+    cameras = list(follow(list(np.arange(60) / 30), motions))
+    assert all(np.array_equal(camera.R_now2first, np.eye(3)) for camera in cameras)
 
 
 def test_a_cut_that_the_background_tells_begins_another_place_for_everybody() -> None:
