@@ -15,6 +15,8 @@ from genmo_stream.mind import Job, Mind
 from genmo_stream.thinker_process import ThinkerProcess, Weights
 from genmo_stream.thinker_wire import Asked, Inbox, Told, decode_told, encode_asked
 
+AT_ONCE = 8  # orders in one write at most: the process shouldn't wait for more
+
 logger = logging.getLogger(__name__)
 
 
@@ -155,6 +157,8 @@ class _Link(asyncio.Protocol):
         if not self._orders:
             asyncio.get_running_loop().call_soon(self._flush)
         self._orders.append(encode_asked(asked))
+        if len(self._orders) >= AT_ONCE:
+            self._flush()
 
     def close(self) -> None:
         self._transport.abort()
@@ -169,4 +173,5 @@ class _Link(asyncio.Protocol):
 
     def _flush(self) -> None:
         orders, self._orders = self._orders, []
-        self._transport.write(b"".join(orders))
+        if orders:
+            self._transport.write(b"".join(orders))

@@ -19,6 +19,7 @@ PATIENCE_S = 0.005  # the longest that a frame waits for those of other streams 
 COMPANY = 0.5  # ... where so many are expected in that time
 LONGEST_S = 0.1  # a pause between two frames counts for that much at most
 KEEP = 0.9  # of the running mean of the time between frames
+FEWEST = 8  # frames that a batch may always have
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,15 @@ class Thinker:
     def figures(self) -> EngineFigures:
         """How the engine does."""
         return self._estimator.engine.figures
+
+    @property
+    def most(self) -> int:
+        """How many orders should be carried out together at most, where more of them wait.
+
+        Half of the streams: all of them in one batch would be answered at once, send their next
+        frames at once, and leave this idle meanwhile; and so on for ever.
+        """
+        return max(FEWEST, (len(self._streams) + 1) // 2)
 
     def __call__(self, orders: Sequence[Order]) -> list[Answer]:
         """Carries out orders; frames that follow each other are advanced together.

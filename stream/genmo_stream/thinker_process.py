@@ -1,7 +1,7 @@
 """A Thinker in a process of its own: its Python and the server's don't wait for one lock.
 
 Both ends speak over a socket (thinker_wire.py). The server sends orders as they come; the process
-takes all that are there when a batch ends as the next one.
+takes those that are there when a batch ends as the next one, half of the streams' at most.
 """
 
 import asyncio
@@ -183,7 +183,7 @@ def _serve(link: socket.socket, weights: Weights) -> None:
         settle()
         orders = _Orders(link)
         while True:
-            batch = _gather(orders, company)
+            batch = _gather(orders, company, thinker.most)
             answers = thinker([asked.order for asked in batch])
             told = tuple((a.number, _portable(b)) for a, b in zip(batch, answers, strict=True))
             figures = thinker.figures
@@ -220,8 +220,8 @@ class _Orders:
         return self._whole.popleft()
 
 
-def _gather(orders: _Orders, company: Company) -> list[Asked]:
-    """All that was ordered; where nothing was, what comes next, with its company."""
+def _gather(orders: _Orders, company: Company, most: int) -> list[Asked]:
+    """All that was ordered, the first so many; where nothing was, what comes next with company."""
     batch: list[Asked] = []
     asked = orders.take(0.0)
     until = None if asked is None else 0.0  # it was busy: who is there has waited long enough
@@ -232,7 +232,7 @@ def _gather(orders: _Orders, company: Company) -> list[Asked]:
         now = time.monotonic()
         wait_s = company.wait_s(asked.order, now)
         until = now + wait_s if until is None else until
-        asked = orders.take(max(until - now, 0.0))
+        asked = orders.take(max(until - now, 0.0)) if len(batch) < most else None
     return batch
 
 
