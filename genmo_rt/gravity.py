@@ -26,10 +26,13 @@ PRIOR_TICKS = 0.3  # what a level camera counts for in how far a camera looks do
 MEMORY_TICKS = 450.0  # later observations replace those of 15 s ago
 TURN_SCALE = math.radians(25.0)  # gravity further from the mean than this counts less
 ROLLING = 0.25  # share of cameras that roll by ROLL rather than by LEVEL_ROLL
-LEVEL_ROLL, ROLL = np.radians(2.0), np.radians(15.0)
-BALANCE, BALANCE_OF_A_TICK = np.radians(2.0), np.radians(5.0)  # how wrong balance is in the end ...
-UNTRAINED_ROLL = np.radians(6.0)  # of a camera that rolls by so much the model knows half as much
-WRONG, WRONG_AT_ONCE = np.radians(3.0), np.radians(8.0)  # how wrong all of it is
+LEVEL_ROLL, ROLL = math.radians(2.0), math.radians(15.0)
+BALANCE, BALANCE_OF_A_TICK = (
+    math.radians(2.0),
+    math.radians(5.0),
+)  # how wrong balance is in the end ...
+UNTRAINED_ROLL = math.radians(6.0)  # of a camera that rolls by so much the model knows half as much
+WRONG, WRONG_AT_ONCE = math.radians(3.0), math.radians(8.0)  # how wrong all of it is
 LASTS_TICKS = 6.0  # ... and at once; for so long people lean to one side
 BENT, STRAIGHT = 0.42, 0.5  # the centre of mass over the feet, in statures: who sits is carried by
 # something else than feet

@@ -20,6 +20,7 @@ _LEVELS = tuple(
     for start, end in ((1, 4), (4, 7), (7, 10), (10, 15), (15, 18), (18, 20), (20, 22), (22, 24))
 )
 _PARENTS = np.array(PARENTS[1:])
+_NO_LENGTH = 1e-12  # as in rotation.py
 _NEXT_TO_NOTHING = 1e-200  # of an angle's square
 
 
@@ -63,6 +64,18 @@ def turn(axis_angle: Array) -> Array:
             (xz - s * y, yz + s * x, one + c * z * z),
         )
     )
+
+
+def rot6d_to_rotmat(rot6d: Array) -> Array:
+    """(..., 6) to (..., 3, 3) by Gram-Schmidt (Zhou et al. 2019, eq. 15; see rotation.py)."""
+    first, second = rot6d[..., :3], rot6d[..., 3:]
+    rotmat = np.empty((*first.shape, 3))
+    x, y = rotmat[..., 0], rotmat[..., 1]
+    x[...] = first / _length(first)
+    across = second - (x * second).sum(-1, keepdims=True) * x
+    y[...] = across / _length(across)
+    rotmat[..., 2] = cross_rows(x, y)
+    return rotmat
 
 
 def rotmat_to_quat_xyzw(rotmat: Array) -> Array:
@@ -136,6 +149,11 @@ def cross_rows(a: Array, b: Array) -> Array:
     ax, ay, az = a[..., 0], a[..., 1], a[..., 2]
     bx, by, bz = b[..., 0], b[..., 1], b[..., 2]
     return np.stack((ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx), axis=-1)
+
+
+def _length(vector: Array) -> Array:
+    """(..., 1), never 0."""
+    return np.asarray(np.maximum(np.sqrt((vector * vector).sum(-1, keepdims=True)), _NO_LENGTH))
 
 
 def forward_kinematics(rotmat: Array, pelvis: Array, rest_joints: Array) -> tuple[Array, Array]:

@@ -3,9 +3,9 @@
 posing.py leads several persons through these stages together.
 """
 
+import math
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -43,6 +43,7 @@ class Poser:
 
     Attributes:
         body: whose poses these are.
+        soles: of that body.
         world: the stream's.
         shape: (10,) float32, the running estimate.
         rest_joints: (24, 3) float32, the T-pose skeleton of that shape.
@@ -53,7 +54,7 @@ class Poser:
         self, body: Body, soles: Soles, intrinsics: Intrinsics, height_m: float | None, world: World
     ) -> None:
         self.body = body
-        self._soles = soles
+        self.soles = soles
         self._intrinsics = intrinsics
         self.world = world
         self._rule = ShapeRule(body, height_m)
@@ -125,7 +126,7 @@ class Poser:
             predicted: (3,) where this tick alone would have it.
             seen: whether a picture says so.
         """
-        velocity = velocity * np.exp((self._t_seen - t) / FADE_S)
+        velocity = velocity * math.exp((self._t_seen - t) / FADE_S)
         if self.rollout.started:
             return self.rollout.step(t, velocity, predicted if seen else None)
         self.rollout.start(t, predicted, velocity)
@@ -139,7 +140,7 @@ class Poser:
         before, self._stood = self._stood, None
         if not self.world.carried:
             return None
-        points = self._soles.points(figure.rotmat, figure.joints, shape)
+        points = self.soles.points(figure.rotmat, figure.joints, shape)
         self._stood = t, points
         if before is None:
             return None
@@ -152,6 +153,7 @@ class Poser:
         self,
         t: float,
         figure: Figure,
+        points: Array,
         shape: Array,
         up_cam: Array,
         contacts: Array,
@@ -163,17 +165,17 @@ class Poser:
         Args:
             t: seconds.
             figure: in the camera.
+            points: (N, 3) under its feet, as soles has them.
             shape: (10,) of it.
             up_cam: (3,) as the model says.
             contacts: (6,) as it says, too.
             rests: (4,) how surely heels and toes rest, as in rests.POINTS.
             passing: of this tick.
         """
-        points = self._soles.points(figure.rotmat, figure.joints, shape)
         stature = self._rule.height(shape)
-        carries = ((contacts[:4] + rests) / 2)[self._soles.contact]
+        carries = ((contacts[:4] + rests) / 2)[self.soles.contact]
         balance = Balance.of(figure.joints, points, carries, stature)
-        balance = replace(balance, sure=balance.sure * self._feet_seen)
+        balance = Balance(balance.up_cam, balance.sure * self._feet_seen)
         first = not self.world.started
         if first:
             self.world.start(t, points, up_cam, balance)
@@ -182,7 +184,7 @@ class Poser:
         if self._cut and not first:
             self.world.cut(t, points)
         elif not first:
-            self.world.observe(t, up_cam, points, contacts[self._soles.contact], passing, balance)
+            self.world.observe(t, up_cam, points, contacts[self.soles.contact], passing, balance)
         self._cut = False
 
     def publish(

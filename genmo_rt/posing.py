@@ -17,12 +17,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from genmo_rt import motion
 from genmo_rt.contacts import hold_together, placed, root_errors
 from genmo_rt.keypoints import NUM_LANDMARKS, Keypoints
-from genmo_rt.live_math import forward_kinematics, rotmat_to_quat_xyzw
+from genmo_rt.live_math import forward_kinematics, rot6d_to_rotmat, rotmat_to_quat_xyzw
 from genmo_rt.lookahead import Timed
-from genmo_rt.motion import MotionStats, View
+from genmo_rt.motion import SLICES, MotionStats, View
 from genmo_rt.pose import Pose
 from genmo_rt.poser import Poser
 from genmo_rt.refine import Figure, landmark_weights, refine_together
@@ -90,13 +89,16 @@ def pose_together(asked: Sequence[Posing]) -> list[Pose]:
     local = local_rotations(placed(figures, soles, shifts, rests))
     figures = skeletons.pose(local, roots)
     quat_xyzw, confidence = rotmat_to_quat_xyzw(local), confidences(seen)
+    under = asked[0].poser.soles.points(figures.rotmat, figures.joints, skeletons.shape)
     poses = []
     for n, of in enumerate(asked):
         of.poser.world.see_from(of.anchor)
         figure, contacts = figures.of(n), said.contacts[n]
         if seen[n] is not None:
-            up_cam, shape = said.up_cam[n], skeletons.shape[n]
-            of.poser.observe_world(of.t, figure, shape, up_cam, contacts, rests[n], passings[n])
+            of.poser.observe_world(
+                *(of.t, figure, under[n], skeletons.shape[n], said.up_cam[n], contacts),
+                *(rests[n], passings[n]),
+            )
         poses.append(of.poser.publish(of.t, figure, quat_xyzw[n], contacts, confidence[n]))
     return poses
 
@@ -123,17 +125,25 @@ class _Said:
 
 
 def _say(asked: Sequence[Posing]) -> _Said:
-    vectors = asked[0].stats.denormalise(torch.stack([of.vector for of in asked]))
-    views = [torch.cat([getattr(of.view, f.name) for of in asked])[:, 0] for f in fields(View)]
-    decoded = motion.decode(vectors, View(*views))
-    rotmat_cam = _array(decoded.rotmat_cam)
+    """motion.decode of what is needed here, without torch's cost of every call."""
+    vectors = _array(asked[0].stats.denormalise(torch.stack([of.vector for of in asked])))
+    at = {name: vectors[:, where] for name, where in SLICES.items()}
+    centre, scale, intrinsics = (
+        _array(torch.cat([getattr(of.view, f.name) for of in asked])[:, 0]) for f in fields(View)
+    )
+    focal, principal = intrinsics[:, :2], intrinsics[:, 2:]
+    size, offset = at["root_cam"][:, 0], at["root_cam"][:, 1:]
+    depth = (np.exp(size) * focal.mean(-1) / scale)[:, None]
+    ray = (centre + offset * scale[:, None] - principal) / focal
+    rot6d = np.concatenate((at["pose"], at["camera_rot"]), axis=1).reshape(len(asked), -1, 6)
+    rotmat = rot6d_to_rotmat(rot6d)  # (P, 25, 3, 3)
     return _Said(
-        rotmat_cam=rotmat_cam,
-        root_cam=_array(decoded.root_cam),
-        velocity_cam=(rotmat_cam[:, 0] @ _array(decoded.root_vel)[..., None])[..., 0],
-        up_cam=_array(decoded.R_c2gv)[:, 1],
-        shape=_array(decoded.shape),
-        contacts=_array(decoded.contacts),
+        rotmat_cam=rotmat[:, :-1],
+        root_cam=np.concatenate((ray * depth, depth), axis=1),
+        velocity_cam=(rotmat[:, 0] @ at["root_vel"][..., None])[..., 0],
+        up_cam=rotmat[:, -1, 1],
+        shape=at["betas"],
+        contacts=1 / (1 + np.exp(-at["contacts"])),
     )
 
 

@@ -132,11 +132,12 @@ class Sizes:
 
 def _remember(person: Standing, soles: Array, rests: Array, up: Array) -> None:
     """Averages where the lowest sole is that rests."""
-    heights = np.where(rests > RESTS, soles @ up, np.inf)
-    lowest = int(heights.argmin())
-    if not heights[lowest] < -LOWEST_M:
+    heights, sure = (soles @ up).tolist(), rests.tolist()
+    resting = [n for n, rest in enumerate(sure) if rest > RESTS]
+    lowest = min(resting, key=heights.__getitem__, default=0)
+    if not resting or not heights[lowest] < -LOWEST_M:
         return
-    weight = float(rests[lowest])
+    weight = sure[lowest]
     if person.ticks > 0:
         before = min(float(person.sole @ up), -LOWEST_M)
         weight /= 1 + (math.log(heights[lowest] / before) / ELSEWHERE) ** 2

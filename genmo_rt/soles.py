@@ -64,10 +64,10 @@ class Soles:
         Args:
             rotmat: (..., 24, 3, 3) rotations of all joints in the target frame.
             joints: (..., 24, 3).
-            shape: (10,).
+            shape: (10,), or (..., 10).
         Returns:
             (..., 8, 3) in the frame of the joints, metres.
         """
-        offsets = self.mean + self.dirs @ shape
+        offsets = self.mean + (self.dirs @ shape[..., None, :, None])[..., 0]
         turned = rotmat[..., self.joint, :, :] @ offsets[..., None]
         return np.asarray(joints[..., self.joint, :] + turned[..., 0])

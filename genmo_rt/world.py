@@ -32,7 +32,7 @@ from genmo_rt.sizes import Sizes, Standing
 
 Array = NDArray[np.float64]
 
-MAX_TURN_PER_S = np.radians(2.0)
+MAX_TURN_PER_S = math.radians(2.0)
 MAX_RISE_PER_S = 0.05  # metres
 ANOTHER_FLOOR_M = 0.3  # nobody stands this far off the floor right after a cut
 FLOOR_MEMORY = 60.0  # contacts over which the floor is averaged
@@ -113,8 +113,9 @@ class World:
 
     def see_from(self, anchor: Array) -> None:
         """Says which steady camera what follows is seen from; `anchor` was that once."""
-        self._anchor = anchor
-        self.R_c2w = self._R_first2w @ anchor
+        if anchor is not self._anchor:
+            self._anchor = anchor
+            self.R_c2w = self._R_first2w @ anchor
 
     def move_camera(self, t: float, motion: CameraMotion) -> None:
         """Takes how the camera moved, once for every used frame, before its people.
@@ -251,7 +252,7 @@ class World:
 
     def _set_up(self) -> None:
         self._R_first2w = camera_to_world(self._up)
-        self.see_from(self._anchor)
+        self.R_c2w = self._R_first2w @ self._anchor
 
     def _senses(self, t: float) -> bool:
         return t - self._sensed_at < SENSOR_LIFE_S
@@ -270,10 +271,14 @@ class World:
 
     def _remember_floor(self, heights: Array, contact: Array) -> None:
         """A running mean of the height at which resting soles are seen."""
-        resting = (contact >= MIN_CONTACT) | (heights < -MAX_SINKING_M)
-        if not resting.any():
+        resting = [
+            height
+            for height, rests in zip(heights.tolist(), contact.tolist(), strict=True)
+            if rests >= MIN_CONTACT or height < -MAX_SINKING_M
+        ]
+        if not resting:
             return
-        height = float(heights[resting].min())
+        height = min(resting)
         self._floor_weight = min(self._floor_weight + 1.0, FLOOR_MEMORY)
         self._floor_offset += (height - self._floor_offset) / self._floor_weight
 

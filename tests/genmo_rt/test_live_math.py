@@ -66,3 +66,10 @@ def test_kinematics_are_the_bodys(batch: tuple[int, ...]) -> None:
 def test_the_cross_product_is_numpys() -> None:
     a, b = np.random.default_rng(3).normal(size=(2, 5, 3))
     assert np.abs(live_math.cross_rows(a, b) - np.cross(a, b)).max() < 1e-15
+
+
+def test_six_numbers_become_the_same_rotations() -> None:
+    rot6d = torch.randn(7, 3, 6, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    rot6d[0, 0] = 0.0  # no rotation, but finite
+    expected = rotation.rot6d_to_rotmat(rot6d).numpy()
+    assert np.abs(live_math.rot6d_to_rotmat(rot6d.numpy()) - expected).max() < 1e-14
