@@ -89,11 +89,10 @@ class Settled:
     Attributes:
         person: who it is.
         stretch: its ticks.
-        loose: (L, 24, 3, 3) joint 0 in the camera, 1..23 relative to the parent, before feet that
-            rest are held.
-        rotmat: the same after that.
-        turned: (L, 24, 3, 3) all joints in the camera.
+        rotmat: (L, 24, 3, 3) joint 0 in the camera, 1..23 relative to the parent.
+        loose: the same before feet that rest are held; None unless the camera is carried.
         joints: (L, 24, 3) in the camera.
+        soles: (L, 8, 3) points under the feet.
         contacts: (L, 6) probability, as the model says.
         rests: (L, 4) how surely heels and toes rest, as in rests.POINTS.
         up: (L, 3) "up" as the model says.
@@ -101,10 +100,10 @@ class Settled:
 
     person: Person
     stretch: Stretch
-    loose: Array
     rotmat: Array
-    turned: Array
+    loose: Array | None
     joints: Array
+    soles: Array
     contacts: Array
     rests: Array
     up: Array
@@ -114,18 +113,13 @@ class Settled:
         """The ticks in which the person is seen."""
         return [int(i) for i in self.stretch.seen.nonzero()[0]]
 
-    @cached_property
-    def soles(self) -> Array:
-        """(L, 8, 3) points under the feet."""
-        return self.person.soles.points(self.turned, self.joints, self.person.shape)
-
-    @cached_property
+    @property
     def loose_soles(self) -> Array:
-        """(L, 8, 3) the same before feet that rest are held."""
-        person = self.person
-        return person.soles.points(
-            *person.figures(self.loose, self.joints[:, 0]), self.person.shape
-        )
+        """(L, 8, 3) the soles before feet that rest are held."""
+        if self.loose is None:
+            return self.soles
+        figures = self.person.figures(self.loose, self.joints[:, 0])
+        return self.person.soles.points(*figures, self.person.shape)
 
     @cached_property
     def carries(self) -> Array:
@@ -143,7 +137,8 @@ class Settled:
         """The same person `size` times as large, and as far away."""
         person = self.person.grown(size)
         turned, joints = person.figures(self.rotmat, size * self.joints[:, 0])
-        return replace(self, person=person, turned=turned, joints=joints)
+        soles = person.soles.points(turned, joints, person.shape)
+        return replace(self, person=person, joints=joints, soles=soles)
 
 
 def settle(
@@ -176,17 +171,22 @@ def settle(
     turned, joints = person.figures(rotmat, _turned(anchors, root))
     rests = _rests(stretch, turned, joints, contacts, person, intrinsics)
     up = _turned(anchors, _array(said.R_c2gv)[:, 1])
-    settled = Settled(person, stretch, rotmat, rotmat, turned, joints, contacts, rests, up)
-    return feet_held(settled, np.zeros_like(root))
+    soles = person.soles.points(turned, joints, person.shape)
+    loose = Settled(person, stretch, rotmat, rotmat, joints, soles, contacts, rests, up)
+    settled = feet_held(loose, np.zeros_like(root))
+    carried = any(camera.carried for camera in stretch.cameras)
+    return settled if carried else replace(settled, loose=None)
 
 
 def feet_held(settled: Settled, gone: Array) -> Settled:
-    """The same with feet that rest where they are.
+    """The same with feet that rest where they are; they are so already if it has no loose ones.
 
     Args:
         settled: L ticks.
         gone: (L, 3) how far the camera has gone until each tick, in the first camera of its shot.
     """
+    if settled.loose is None:
+        return settled
     person, root = settled.person, settled.joints[:, 0]
     figures = _figures(person, *person.figures(settled.loose, root))
     points = np.stack([figure.landmarks(POINTS) for figure in figures])
@@ -194,7 +194,8 @@ def feet_held(settled: Settled, gone: Array) -> Settled:
     held = hold_clip(settled.stretch.t, figures, points, settled.rests, moved=moved)
     rotmat = local_rotations(held)
     turned, joints = person.figures(rotmat, root)
-    return replace(settled, rotmat=rotmat, turned=turned, joints=joints)
+    soles = person.soles.points(turned, joints, person.shape)
+    return replace(settled, rotmat=rotmat, joints=joints, soles=soles)
 
 
 def _on_landmarks(

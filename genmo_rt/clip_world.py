@@ -160,10 +160,11 @@ def _way(settled: Sequence[Settled], R_c2w: Array) -> tuple[Array, Array]:
     """Times, (T,), and (T, 3) how far a camera that is carried went until then."""
     t = np.unique(np.concatenate([one.stretch.t for one in settled]))
     steps = list[tuple[int, Passing, Array]]()
+    soles = {one: one.loose_soles for one in settled}
     for one, i in _by_time(settled):
         if i > 0 and one.stretch.cameras[i].carried:
             dt = one.stretch.t[i] - one.stretch.t[i - 1]
-            moved = [points[i] - points[i - 1] for points in (one.loose_soles, one.joints[:, 0])]
+            moved = [points[i] - points[i - 1] for points in (soles[one], one.joints[:, 0])]
             passing = Passing(*(of @ R_c2w.T / dt for of in moved))
             contact = one.contacts[i, one.person.soles.contact]
             steps.append((int(np.searchsorted(t, one.stretch.t[i])), passing, contact))

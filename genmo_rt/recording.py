@@ -96,8 +96,10 @@ def whole_people(
     height_m: float | None = None,
     motions: Sequence[CameraMotion] = (),
     each: Callable[[], None] = lambda: None,
-) -> list[list[Pose]]:
+) -> Iterator[list[Pose]]:
     """The poses of several persons before one camera, in one world of each of its places.
+
+    Everybody is looked at before the first one's poses come.
 
     Args:
         people: of each, the recording's frames from its first on.
@@ -116,7 +118,8 @@ def whole_people(
         for own, size in zip(settled, sizes, strict=True)
     ]
     posed = iter(in_their_worlds([one for own in settled for one in own]))
-    return [[pose for part in own for pose in _every_tick(part, *next(posed))] for own in parts]
+    for own in parts:
+        yield [pose for part in own for pose in _every_tick(part, *next(posed))]
 
 
 def _settled(

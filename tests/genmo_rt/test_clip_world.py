@@ -95,6 +95,7 @@ def _standing_about(up_cam: Array, soles: Array, contact: Array) -> Settled:
             up=up_cam,
             joints=np.zeros((ticks, 24, 3)),
             soles=soles,
+            loose_soles=soles,
             contacts=contact,
             carries=np.zeros((ticks, 4)),
             feet_seen=np.ones(ticks),

@@ -169,7 +169,7 @@ def test_people_of_a_take_stand_on_one_floor(estimator: Estimator) -> None:
         )
         for n in range(75)
     ]
-    clips = solve_people(_take(told), (1, 2), estimator)
+    clips = dict(solve_people(_take(told), (1, 2), estimator))
     apart = clips[2].pelvis - clips[1].pelvis
     hips = (size - 1) * float(walk.walker(0).joints_world[0, 1])
     error = np.linalg.norm(apart - (offset[0], hips, -offset[2]), axis=1)
@@ -179,7 +179,7 @@ def test_people_of_a_take_stand_on_one_floor(estimator: Estimator) -> None:
 def test_who_was_seen_between_two_ticks_alone_is_solved_too(estimator: Estimator) -> None:
     told = [_sight(n / 60, {1: walk.seen(n / 60)}, STILL, n) for n in range(21)]
     told[7] = _sight(7 / 60, {1: walk.seen(7 / 60), 2: walk.seen(1.0)}, STILL, 7)
-    clips = solve_people(_take(told), (1, 2), estimator)
+    clips = dict(solve_people(_take(told), (1, 2), estimator))
     assert (len(clips[1].pelvis), len(clips[2].pelvis)) == (11, 1)
     assert clips[2].t_capture_us.tolist() == [told[7].t_capture_us]
 
@@ -189,6 +189,6 @@ def test_whoever_came_later_keeps_their_own_times(estimator: Estimator) -> None:
     for n in range(31):
         seen = {1: walk.seen(n / 30)} | ({2: walk.seen(n / 30 + 0.5)} if 10 <= n < 25 else {})
         told.append(_sight(n / 30, seen, STILL, n))
-    clips = solve_people(_take(told), (1, 2), estimator)
+    clips = dict(solve_people(_take(told), (1, 2), estimator))
     assert clips[2].t_capture_us[[0, -1]].tolist() == [told[n].t_capture_us for n in (10, 24)]
     assert len(clips[2].pelvis) == 15

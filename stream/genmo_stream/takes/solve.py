@@ -61,7 +61,8 @@ def solve_person(
     take: Take, person: int, estimator: Estimator, watch: Callable[[], None] = lambda: None
 ) -> Clip:
     """As solve_people, of one person alone."""
-    return solve_people(take, (person,), estimator, watch)[person]
+    ((_, clip),) = solve_people(take, (person,), estimator, watch)
+    return clip
 
 
 def solve_people(
@@ -69,7 +70,7 @@ def solve_people(
     people: Sequence[int],
     estimator: Estimator,
     watch: Callable[[], None] = lambda: None,
-) -> dict[int, Clip]:
+) -> Iterator[tuple[int, Clip]]:
     """Estimates persons of a take again, those before the same camera in one world.
 
     Args:
@@ -78,7 +79,7 @@ def solve_people(
         estimator: weights and body.
         watch: called for each frame of each person as it is posed; may raise to stop.
     Returns:
-        by person.
+        every person once, in no order.
     Raises:
         TakeError: the take has no landmarks of somebody, or their camera changed meanwhile.
         InputError: what the publisher said of the camera can't be used.
@@ -86,13 +87,14 @@ def solve_people(
     by_camera: dict[_Camera, list[int]] = {}
     for person in people:
         by_camera.setdefault(_camera_of(take, person), []).append(person)
-    clips: dict[int, Clip] = {}
     for camera, before_it in by_camera.items():
-        clips |= _solve(take, camera, before_it, estimator, watch)
-        for person in set(before_it) - clips.keys():  # seen for a moment, between two ticks
+        missed = set(before_it)  # seen for a moment, between two ticks
+        for person, clip in _solve(take, camera, before_it, estimator, watch):
+            missed.remove(person)
+            yield person, clip
+        for person in missed:
             alone = replace(take, sightings=_from_first_to_last(take.sightings, person))
-            clips |= _solve(alone, camera, (person,), estimator, watch)
-    return {person: clips[person] for person in people}
+            yield from _solve(alone, camera, (person,), estimator, watch)
 
 
 def solve_take(
@@ -114,9 +116,10 @@ def solve_take(
     if not take.persons:
         raise TakeError("nobody has poses in this take; there is nothing to solve")
     comparisons = []
-    for person, second in solve_people(take, take.persons, estimator, watch).items():
+    for person, second in solve_people(take, take.persons, estimator, watch):
         comparisons.append(compare(take, person, take.clip(person), second, estimator.body))
         write_npz(second_path(folder, person), second)
+    comparisons.sort(key=lambda comparison: comparison.person)
     text = json.dumps([asdict(comparison) for comparison in comparisons], indent=1)
     (folder / COMPARISON_NAME).write_text(text, encoding="utf-8")
     return comparisons
@@ -192,21 +195,19 @@ def _solve(
     people: Sequence[int],
     estimator: Estimator,
     watch: Callable[[], None],
-) -> dict[int, Clip]:
+) -> Iterator[tuple[int, Clip]]:
     """Those whom one camera saw."""
     used = list(_used(one for one in take.sightings if _camera(one) == camera))
     seen = {person: own for person in people if (own := _frames(used, person))}
     if not seen:
-        return {}
+        return
     used = used[: max(map(len, seen.values()))]
     intrinsics = Intrinsics.of_picture(*camera[0], camera[1])
     start_us, height_m = used[0].sighting.t_capture_us, used[-1].sighting.height_m
     motions = [of.motion for of in used]
     poses = whole_people(estimator, list(seen.values()), intrinsics, height_m, motions, watch)
-    return {
-        person: without_gaps(clip_of(estimator, own, intrinsics, start_us), intrinsics)
-        for person, own in zip(seen, poses, strict=True)
-    }
+    for person, posed in zip(seen, poses, strict=True):
+        yield person, without_gaps(clip_of(estimator, posed, intrinsics, start_us), intrinsics)
 
 
 @dataclass(frozen=True, slots=True)
