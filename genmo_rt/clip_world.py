@@ -30,6 +30,7 @@ from genmo_rt.world import ANOTHER_FLOOR_M, MIN_CONTACT
 Array = NDArray[np.float64]
 
 HARDLY_UNDER = 10  # percentile of the lowest sole's height
+SENSED = 0.5  # of the frames, at least, with a sensor that is believed: one that lies is dropped
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +77,7 @@ def in_their_worlds(settled: Sequence[Settled]) -> list[tuple[Settled, SettledWo
 
 
 def gravity_of(settled: Sequence[Settled]) -> Gravity:
-    """What is known of "up" in the first camera: by the device's sensor, or else by people.
+    """What is known of "up" in the first camera: by a sensor that lasted, or else by people.
 
     As many ticks are heard as live remembers, from all over the recording and in no order: a
     while of nonsense is outvoted, also where it comes first.
@@ -85,9 +86,9 @@ def gravity_of(settled: Sequence[Settled]) -> Gravity:
         settled: all that was seen from one place of the camera.
     """
     gravity = Gravity(LEVEL_UP_CAM)
-    cameras = (camera for one in settled for camera in one.stretch.cameras)
+    cameras = [camera for one in settled for camera in one.stretch.cameras]
     sensed = [camera.up for camera in cameras if camera.up is not None]
-    if sensed:
+    if len(sensed) > SENSED * len(cameras):
         gravity.know(unit(np.mean(sensed, axis=0)))
         return gravity
     rows = list(_by_time(settled))
@@ -106,6 +107,8 @@ def sizes_of(people: Sequence[Sequence[Settled]], stated: bool) -> list[float]:
         people: what was seen of each.
         stated: whether all sizes are known from elsewhere.
     """
+    if sum(map(bool, people)) < 2:
+        return [1.0] * len(people)
     standing = [Standing(stated) for _ in people]
     of = {one: who for who, parts in zip(standing, people, strict=True) for one in parts}
     sizes = Sizes()
