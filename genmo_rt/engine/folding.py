@@ -20,7 +20,7 @@ from genmo_rt.errors import InputError
 from genmo_rt.model import Block, Embedding, Model, level_waves
 
 Precision = Literal["float64", "float32", "bfloat16", "int8"]
-MANY_ROWS = 20
+MANY_ROWS = 10
 LIVE = ("keypoints2d", "bbox")
 """Modalities that a live frame has; the others are absent for good."""
 
@@ -83,13 +83,13 @@ class Int8:
         self._half = _packed_half(steps * self._scale[:, None], bias)
 
     def __call__(self, x: Tensor) -> Tensor:
-        if self._half is not None and len(x) >= MANY_ROWS:
+        if self._half is not None and x.shape[0] >= MANY_ROWS:
             product: Tensor = torch.ops.quantized.linear_dynamic_fp16(x, self._half)
             return product
         return self._product(x) + self._bias
 
     def add_to(self, total: Tensor, x: Tensor) -> None:
-        if self._half is not None and len(x) >= MANY_ROWS:
+        if self._half is not None and x.shape[0] >= MANY_ROWS:
             total.add_(self(x))
         else:
             total.add_(self._bias).add_(self._product(x))

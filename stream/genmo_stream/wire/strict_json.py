@@ -20,7 +20,7 @@ def rounded(values: Floats) -> list[object]:
 
 def loads(text: str) -> dict[str, object]:
     try:
-        fields = json.loads(text, parse_constant=_refuse_constant)
+        fields = _DECODER.decode(text)
     except (ValueError, RecursionError) as error:
         raise WireError(f"not JSON ({error}): {short(text)}; expected an object") from error
     if not isinstance(fields, dict):
@@ -30,6 +30,9 @@ def loads(text: str) -> dict[str, object]:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 def integer(fields: dict[str, object], name: str, low: int, high: int) -> int:
