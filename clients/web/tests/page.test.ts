@@ -96,6 +96,8 @@ describe("the state", () => {
     ["Connecting", { publish: "starting" }],
     ["Waiting for video", { publish: "live" }],
     ["Nobody in view", { publish: "live", stream: "live" }],
+    ["Looking for people", { publish: "live", stream: "live", seen: false }],
+    ["Nobody in view", { viewing: true, stream: "live", seen: false }],
     ["Tracking", { publish: "live", stream: "live", person: "tracked" }],
     ["Partly hidden", { publish: "live", stream: "live", person: "occluded" }],
     ["No video arrives", { publish: "live", stream: "stalled" }],
@@ -118,6 +120,7 @@ describe("a notice", () => {
     [new Problem(503, "full", 5), /full/],
     [new Problem(0, "gone"), /can't be reached/],
     [new Problem(401, "no token"), /does not let/],
+    [new Problem(501, "no memory"), /can't be found on this device/],
   ])("says what %s means", (error, title) => {
     expect(noticeFor(error).title).toMatch(title);
   });

@@ -24,18 +24,20 @@ export function watchTrack(track: MediaStreamTrack, take: TakePicture): () => vo
 function fromTrack(Processor: ProcessorClass, track: MediaStreamTrack, take: TakePicture) {
   const copy = track.clone(); // what is read here isn't missing where it is shown
   const reader = new Processor({ track: copy, maxBufferSize: 1 }).readable.getReader();
+  let stopped = false;
   let offsetUs = Number.POSITIVE_INFINITY; // the quickest frame so far counts as no time
   const read = async () => {
     for (;;) {
       const { value: frame } = await reader.read();
       if (!frame) return;
       offsetUs = Math.min(offsetUs, localUs() - frame.timestamp);
-      take(frame, Math.round(frame.timestamp + offsetUs));
+      if (stopped) frame.close();
+      else take(frame, Math.round(frame.timestamp + offsetUs));
     }
   };
   void read().catch(() => undefined); // the track has ended: who shows it says so
   return () => {
-    void reader.cancel().catch(() => undefined);
+    stopped = true; // what is still on its way is read and closed
     copy.stop();
   };
 }

@@ -16,6 +16,7 @@ export class PrivateVideo {
   private watcher: Promise<Watcher> | null = null;
   private source: VideoSource | null = null;
   private looks: Look[] = [];
+  private loading = false;
 
   /**
    * @param box the switch.
@@ -48,12 +49,11 @@ export class PrivateVideo {
   readonly open: OpenSession = async (whip, source, credentials, signal) => {
     this.source = source;
     this.looks = [];
-    if (!this.box.checked) return WhipSession.open(whip, source, credentials, signal);
-    this.watcher ??= Watcher.open(this.model);
-    this.watcher.catch(() => {
-      this.watcher = null; // the next start tries again
-    });
-    const watcher = await this.watcher;
+    if (!this.box.checked) {
+      this.close();
+      return WhipSession.open(whip, source, credentials, signal);
+    }
+    const watcher = await this.load();
     signal.throwIfAborted();
     const place = new URL(this.endpoint);
     place.search = whip.search;
@@ -62,14 +62,42 @@ export class PrivateVideo {
     return KeypointSession.open(place, source, credentials, watcher, looked, signal);
   };
 
+  /** The watcher, which is loaded once, and anew where it broke. */
+  private async load(): Promise<Watcher> {
+    if ((await this.watcher)?.broken) this.close();
+    if (this.watcher) return this.watcher;
+    this.watcher = Watcher.open(this.model);
+    this.loading = true;
+    this.show();
+    try {
+      return await this.watcher;
+    } catch (error) {
+      this.watcher = null; // the next start tries again
+      throw error;
+    } finally {
+      this.loading = false;
+      this.show();
+    }
+  }
+
+  /** Gives its threads and their memory back. */
+  private close(): void {
+    void this.watcher?.then(
+      (watcher) => watcher.close(),
+      () => undefined,
+    );
+    this.watcher = null;
+  }
+
   private show(): void {
     const since = performance.now() - SPAN_MS;
     this.looks = this.looks.filter(({ atMs }) => atMs >= since);
     const fps = (this.looks.length * 1000) / SPAN_MS;
     const people = this.looks.at(-1)?.people ?? 0;
     const several = people > 1 ? `, ${people} people` : "";
-    const told = this.box.checked && fps > 0 ? `${fps.toFixed(0)} fps here${several}` : "";
+    const now = this.loading ? "loading the pose model" : "";
+    const told = this.box.checked && fps > 0 ? `${fps.toFixed(0)} fps here${several}` : now;
     if (this.figure.textContent !== told) this.figure.textContent = told;
-    this.figure.dataset["fps"] = told ? fps.toFixed(1) : "0";
+    this.figure.dataset["fps"] = this.box.checked ? fps.toFixed(1) : "0";
   }
 }

@@ -33,11 +33,15 @@ export class Watcher {
   onSeen: ((sighting: Sighting) => void) | null = null;
   /** Called when it can't go on. */
   onFailed: ((problem: Problem) => void) | null = null;
+  /** Whether it can't go on. */
+  broken = false;
   private looking = false;
+  private closing = false;
   private waiting: { picture: Picture; tUs: number } | null = null;
 
   private constructor(private readonly worker: Worker) {
     worker.addEventListener("message", ({ data }: MessageEvent<FromWorker>) => this.hear(data));
+    worker.addEventListener("error", ({ message }) => this.fail(message));
   }
 
   /**
@@ -56,7 +60,7 @@ export class Watcher {
     return new Promise((resolve, reject) => {
       const fail = (reason: string) => {
         worker.terminate();
-        reject(new Problem(501, `finding people on this device does not work here: ${reason}`));
+        reject(new Problem(501, plain(reason)));
       };
       const hear = ({ data }: MessageEvent<FromWorker>) => {
         worker.removeEventListener("message", hear);
@@ -71,15 +75,18 @@ export class Watcher {
 
   /** Takes a picture, and the duty to close it; one that still waits is dropped. */
   look(picture: Picture, tUs: number): void {
+    if (this.closing) return picture.close();
     this.waiting?.picture.close();
     this.waiting = { picture, tUs };
     this.next();
   }
 
+  /** Gives its threads back, once the picture that is looked at is closed. */
   close(): void {
+    this.closing = true;
     this.waiting?.picture.close();
     this.waiting = null;
-    this.worker.terminate();
+    if (!this.looking || this.broken) this.worker.terminate();
   }
 
   private next(): void {
@@ -91,12 +98,23 @@ export class Watcher {
   }
 
   private hear(message: FromWorker): void {
-    if (message.kind === "failed") this.onFailed?.(new Problem(501, message.reason));
+    if (message.kind === "failed") this.fail(message.reason);
     if (message.kind !== "seen") return;
     this.looking = false;
+    if (this.closing) return this.worker.terminate();
     this.next();
     this.onSeen?.(message.sighting);
   }
+
+  private fail(reason: string): void {
+    this.broken = true;
+    this.onFailed?.(new Problem(501, plain(reason)));
+  }
+}
+
+/** What went wrong, less the names of the errors that it went through. */
+function plain(reason: string): string {
+  return reason.replace(/^(\w*Error: )+/, "");
 }
 
 function absolute(path: string): string {

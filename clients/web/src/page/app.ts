@@ -71,6 +71,7 @@ export class App {
       publish: "idle",
       stream: null,
       person: null,
+      seen: false,
     };
     this.scene = this.makeScene();
     this.wardrobe = new Wardrobe(
@@ -300,6 +301,7 @@ export class App {
 
   private personChanged(person: Situation["person"]): void {
     this.situation.person = person;
+    this.situation.seen ||= person !== null;
     this.measured.person = person;
     this.root.dataset["person"] = person ?? "none";
     this.showStatus();
@@ -349,6 +351,7 @@ export class App {
     this.people.show([]);
     this.measured.ledger.clear();
     this.measured.persons = 0;
+    this.situation.seen = false;
     this.personChanged(null);
   }
 

@@ -26,7 +26,7 @@ const CAMERA: Record<CameraProblem, Notice> = {
   },
   unplayable: {
     title: "This video can't be played here",
-    text: "The browser does not know its format. MP4 with H.264 and WebM play nearly everywhere.",
+    text: "The browser does not know its format. MP4 with H.264 and WebM play nearly everywhere: use another file, or a camera.",
   },
   unsupported: {
     title: "This browser can't send a video file",
@@ -61,6 +61,11 @@ function problemNotice({ status, message, retryAfterS }: Problem): Notice {
       return {
         title: "Someone else is publishing this stream",
         text: "Wait until they stop, or choose another stream name. You can watch theirs meanwhile.",
+      };
+    case 501:
+      return {
+        title: "People can't be found on this device",
+        text: `${sentence(message)} Press Start to try again, or switch “Keep my video on this device” off: then the server gets the video and finds them.`,
       };
     case 503: {
       const when = retryAfterS === null ? "in a moment" : `in ${retryAfterS} s`;

@@ -10,6 +10,8 @@ export interface Situation {
   publish: PublishState["kind"];
   stream: StreamState | null;
   person: PersonState | null;
+  /** Whether somebody was seen since the stream went live; not told: yes. */
+  seen?: boolean;
 }
 
 export type Tone = "idle" | "busy" | "good" | "warn" | "bad";
@@ -56,7 +58,13 @@ export function statusOf(now: Situation): Status {
   };
 }
 
-function nobody({ publish }: Situation): Status {
+function nobody({ publish, seen = true }: Situation): Status {
+  if (publish === "live" && !seen)
+    return {
+      tone: "busy",
+      text: "Looking for people",
+      hint: "Stand where the camera sees you from head to feet.",
+    };
   const hint = publish === "live" ? "Step back until the camera sees you from head to feet." : "";
   return { tone: "warn", text: "Nobody in view", hint };
 }
