@@ -21,6 +21,7 @@ addEventListener("message", ({ data }: MessageEvent<ToLandmarker>) => {
 
 async function open(parts: Parts): Promise<FromLandmarker> {
   landmarker = await CropLandmarker.open(parts);
+  landmarker.forget(); // the first run takes longer: not while somebody moves
   return { kind: "ready" };
 }
 

@@ -178,9 +178,13 @@ export class People<Picture> {
   }
 }
 
-/** One look, and some more for somebody who was told of and is where they were no more. */
-function glimpse<Picture>(held: Held<Picture>, frame: Frame<Picture>): Promise<Sight | null> {
-  const { window } = held.follower;
-  if (held.looks > 0 && window) return held.follower.look(frame, window, FOUND);
-  return held.follower.follow(frame);
+/** Where somebody is now; who still must stand has to be seen well. */
+async function glimpse<Picture>(
+  { follower, looks }: Held<Picture>,
+  frame: Frame<Picture>,
+): Promise<Sight | null> {
+  const { window } = follower;
+  if (looks === 0 || !window) return follower.follow(frame);
+  const seen = await follower.look(frame, window, FOUND);
+  return seen ?? follower.look(frame, window, FOUND); // by the detector
 }
