@@ -214,8 +214,8 @@ def _trust(seen: Vector, mean: Vector) -> float:
 
 
 def _towards(mean: Vector, seen: Vector, share: float) -> Vector:
-    x, y, z = (of + share * (own - of) for of, own in zip(mean, seen, strict=True))
-    return _unit(x, y, z)
+    (x, y, z), (u, v, w) = mean, seen
+    return _unit(x + share * (u - x), y + share * (v - y), z + share * (w - z))
 
 
 def _unit(x: float, y: float, z: float) -> Vector:
