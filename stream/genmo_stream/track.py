@@ -133,6 +133,10 @@ class Track:
         elif alone:
             self.clothes = blend(self.clothes, form.seen.colours, CLOTHES_SHARE)
 
+    def anew(self, form: Form, t: float) -> "Track":
+        """The same id for somebody whom all sights so far had wrong."""
+        return Track(self.person, t, t, form, form.seen.colours)
+
     def meet(self, other: "Track") -> None:
         """From here on it is doubtful which of the two is which."""
         for one, two in ((self, other), (other, self)):

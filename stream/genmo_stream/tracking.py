@@ -3,7 +3,8 @@
 Ids outlive being hidden or away; a clearly different person gets a new one, and so does a
 doubtful one: ids are never swapped silently. Time is passed in: nothing here knows a clock.
 
-- warmup: the first WARMUP_S seconds of a person who came in.
+- warmup: the first WARMUP_S seconds of a person who came in. A new stream's first pictures are
+  coarse: who is the only one known, and within that time is seen elsewhere, was seen wrongly.
 - tracked: seen.
 - occluded: seen but mostly hidden, or not seen for up to BRIDGE_S (the estimator goes on alone);
   but who was there for one frame only was hardly anybody, and leaves no ghost.
@@ -75,6 +76,10 @@ class PersonTracker:
         self._tracks = [track for track in self._tracks if t - track.seen_at <= RESUME_S]
         forms = [Form.of(person) for person in people]
         assigned = self._assign(forms, t)
+        mistaken = not assigned and self._was_mistaken(forms)
+        if mistaken:
+            assigned = [(self._tracks[0].anew(forms[0], t), forms[0])]
+            self._tracks = [assigned[0][0]]
         for track, form in assigned:
             if not track.present:
                 track.present, track.since = True, t
@@ -84,11 +89,18 @@ class PersonTracker:
             track.present = track.present and t - track.seen_at <= _bridge_s(track)
         known = {id(form) for _, form in assigned}
         self._welcome([form for form in forms if id(form) not in known], t)
-        self._moved = set()
+        self._moved = {self._tracks[0].person} if mistaken else set()
         self._tell_apart(t)
         self._before = t
         present = sorted((x for x in self._tracks if x.present), key=lambda x: x.person)
         return tuple(_observation(x, t, moved=x.person in self._moved) for x in present)
+
+    def _was_mistaken(self, forms: list[Form]) -> bool:
+        """Whether the only person seen must be the only one known, who is hardly known yet."""
+        if len(forms) != 1 or len(self._tracks) != 1:
+            return False
+        (track,) = self._tracks
+        return track.present and track.seen_at - track.since < WARMUP_S
 
     def _assign(self, forms: list[Form], t: float) -> list[tuple[Track, Form]]:
         """Who of the known is who of the seen, at the least cost; the doubtful are noted."""

@@ -1,6 +1,7 @@
 """Ids and states of the people in the picture, on passed-in time."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -154,6 +155,32 @@ def test_jump_to_another_place_or_size_is_somebody_else(somebody_else: Keypoints
     for i in range(2, 40):
         seen = watched.see(1 + i * DT, somebody_else)
     assert list(seen) == [2]
+
+
+@pytest.mark.parametrize("fps", [4, 30])
+def test_who_was_first_seen_in_a_wrong_place_keeps_the_id_and_starts_anew(fps: int) -> None:
+    watched = Watched()
+    watched.see(0, wearing(person(x=600, torso=30), *BLUE))
+    man = watched.see(1 / fps, wearing(person(), *RED))
+    assert list(man) == [1]
+    assert (man[1].state, man[1].moved) == (PersonState.WARMUP, True)
+    later = watched.see(2 / fps, wearing(person(), *RED))
+    assert (list(later), later[1].moved) == ([1], False)
+    assert watched.see(2 / fps + WARMUP_S, wearing(person(), *RED))[1].state is PersonState.TRACKED
+
+
+def test_who_is_known_isn_t_taken_for_somebody_elsewhere() -> None:
+    watched = Watched()
+    known = math.ceil(WARMUP_S / DT)
+    for i in range(known + 1):
+        watched.see(i * DT, person())
+    assert list(watched.see((known + 1) * DT, person(x=600))) == [1, 2]
+
+
+def test_a_second_person_at_once_is_new() -> None:
+    watched = Watched()
+    watched.see(0, person())
+    assert list(watched.see(DT, person(), person(x=600))) == [1, 2]
 
 
 def test_last_person_found_again_in_their_place_gets_their_id_back() -> None:
