@@ -61,7 +61,7 @@ PACKET_BYTES, PAYLOAD_TYPE = 1200, 96
 MAX_SIDE = 4096
 # What can't be run without a network, in shares of what is: measured in a server with four cameras.
 ASSEMBLY = 10.0  # all that a packet costs, over reading it and putting it to others
-EVENT_LOOP = 2.6  # a published pose, over what is run here of it
+EVENT_LOOP = 2.8  # a published pose, over what is run here of it
 
 Image = NDArray[np.uint8]
 P = ParamSpec("P")
