@@ -137,6 +137,8 @@ class _Watcher:
         self._worker = worker
         self._say = say
         self._pong_us: int | None = None  # when the last answer to a ping came
+        self._answered = asyncio.Event()  # ... the first one did
+        self._timed = asyncio.Event()  # the server knows our clock
         self._bye: str | None = None
 
     async def run(self) -> Sent:
@@ -155,6 +157,7 @@ class _Watcher:
         return sent
 
     async def _play(self) -> Sent:
+        await self._timed.wait()
         loop = asyncio.get_running_loop()
         fps = self._playback.fps
         start, start_us = time.monotonic(), _now_us()
@@ -197,6 +200,7 @@ class _Watcher:
             match message["type"]:
                 case "pong":
                     self._pong_us = _now_us()
+                    self._answered.set()
                 case "error":
                     self._say(f"the server says: {message['message']}")
                 case "bye":
@@ -204,11 +208,17 @@ class _Watcher:
 
     async def _ping(self) -> NoReturn:
         """Lets the server know our clock: a ping tells when the answer to the last one came."""
-        first = True
+        await self._send_ping()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._answered.wait(), PING_EVERY_S)
+        await self._send_ping()
+        self._timed.set()
         while True:
-            await self._socket.send(encode_ping(ClockPing(_now_us(), self._pong_us)))
-            await asyncio.sleep(0.1 if first else PING_EVERY_S)
-            first = False
+            await asyncio.sleep(PING_EVERY_S)
+            await self._send_ping()
+
+    async def _send_ping(self) -> None:
+        await self._socket.send(encode_ping(ClockPing(_now_us(), self._pong_us)))
 
 
 def _connection(place: str, options: KeypointOptions) -> connect:

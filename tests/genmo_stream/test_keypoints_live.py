@@ -108,6 +108,9 @@ def test_a_sender_of_keypoints_sends_text_alone_and_poses_come(
     texts = [frame.payload.decode() for frame in frames if frame.opcode == TEXT]
     messages = [json.loads(text) for text in texts]
     assert {message["type"] for message in messages} == {"keypoints", "ping"}
+    first = messages[:3]  # the server knows the clock before it gets a time on it
+    assert [message["type"] for message in first] == ["ping", "ping", "keypoints"]
+    assert "t3" in first[1]
     told_of = set().union(*messages)
     assert told_of <= {"type", "frame", "t_capture_us", "width", "height", "persons", "t0", "t3"}
     for text, message in zip(texts, messages, strict=True):  # nothing hides beside the numbers

@@ -9,7 +9,6 @@ import { keypointsMessage, pingMessage } from "./message";
 import type { Sighting, Watcher } from "./watcher";
 
 const PING_MS = 2000;
-const FIRST_PING_MS = 100;
 const MAX_BUFFERED = 32_768; // bytes: the network is behind, and a newer frame comes soon
 
 export class KeypointSession implements Session {
@@ -17,6 +16,7 @@ export class KeypointSession implements Session {
   private readonly stopWatching: () => void;
   private frame = 0;
   private pongUs: number | null = null;
+  private pings = 0;
   private pinging: ReturnType<typeof setTimeout> | undefined;
 
   private constructor(
@@ -34,15 +34,18 @@ export class KeypointSession implements Session {
     });
     socket.addEventListener("message", ({ data }) => {
       const message = JSON.parse(String(data)) as { type: string };
-      if (message.type === "pong") this.pongUs = localUs();
+      if (message.type !== "pong") return;
+      this.pongUs = localUs();
+      if (this.pings === 1) this.ping(); // which tells it: now the server knows our clock
     });
     watcher.onSeen = (sighting) => {
       onLook(sighting);
       if (socket.readyState !== WebSocket.OPEN || socket.bufferedAmount > MAX_BUFFERED) return;
+      if (this.pings < 2) return; // its capture time would be taken for that of its arrival
       socket.send(keypointsMessage(this.frame++, sighting));
     };
     this.stopWatching = watchTrack(track, (picture, tUs) => watcher.look(picture, tUs));
-    this.ping(FIRST_PING_MS);
+    this.ping();
   }
 
   /**
@@ -75,10 +78,12 @@ export class KeypointSession implements Session {
     this.stopWatching();
   }
 
-  private ping(nextMs: number): void {
+  private ping(): void {
+    clearTimeout(this.pinging);
     if (this.socket.readyState !== WebSocket.OPEN) return;
     this.socket.send(pingMessage(localUs(), this.pongUs));
-    this.pinging = setTimeout(() => this.ping(PING_MS), nextMs);
+    this.pings++;
+    this.pinging = setTimeout(() => this.ping(), PING_MS);
   }
 }
 
