@@ -15,6 +15,7 @@ from genmo_rt.errors import InputError
 if TYPE_CHECKING:
     from genmo_rt.data.dataset import Dataset
     from genmo_rt.data.loader import LoaderConfig
+    from genmo_rt.training.config import TrainConfig
     from genmo_rt.training.run import Batches, Sources
     from genmo_rt.training.trainer import Step, Trainer
 
@@ -87,15 +88,11 @@ def add(commands: Commands) -> None:
 
 def _train(args: argparse.Namespace) -> int:
     import torch
-    from torch import distributed
 
-    from genmo_rt.data.loader import LoaderConfig
     from genmo_rt.device import resolve_device
     from genmo_rt.model import PRESETS
     from genmo_rt.training.config import TrainConfig
-    from genmo_rt.training.logs import draws_curves
-    from genmo_rt.training.run import train
-    from genmo_rt.training.trainer import Place
+    from genmo_rt.training.processes import process_group
 
     if args.preset is not None and args.preset not in PRESETS:
         raise InputError(f"--preset is {args.preset}; expected one of {', '.join(PRESETS)}")
@@ -105,36 +102,42 @@ def _train(args: argparse.Namespace) -> int:
     config = TrainConfig(**given)
     local = int(os.environ.get("LOCAL_RANK", "0"))
     device = resolve_device(args.device, None)
-    if "RANK" in os.environ:
-        torch.set_num_threads(1)
-        device = f"cuda:{local}" if device.startswith("cuda") else device
-        distributed.init_process_group("cpu:gloo,cuda:nccl" if "cuda" in device else "gloo")
+    if "RANK" not in os.environ:
+        return _run(args, config, device)
+    torch.set_num_threads(1)
+    device = f"cuda:{local}" if device.startswith("cuda") else device
+    with process_group("cpu:gloo,cuda:nccl" if "cuda" in device else "gloo"):
+        return _run(args, config, device)
+
+
+def _run(args: argparse.Namespace, config: "TrainConfig", device: str) -> int:
+    from genmo_rt.data.loader import LoaderConfig
+    from genmo_rt.training.logs import draws_curves
+    from genmo_rt.training.run import train
+    from genmo_rt.training.trainer import Place
+
     dataset = _dataset(args, config.generation > 0)
     loading = LoaderConfig(args.clips, args.frames, captured=args.captured)
     sources = _sources(dataset, loading, config.seed)
     columns = (BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     first = Place.here().rank == 0
-    try:
-        with Progress(*columns, console=Console(stderr=True), disable=not first) as bar:
-            task = bar.add_task("training", total=1.0)
+    with Progress(*columns, console=Console(stderr=True), disable=not first) as bar:
+        task = bar.add_task("training", total=1.0)
 
-            def show(trainer: "Trainer", step: "Step") -> None:
-                total = step.terms["total"]
-                said = f"step {trainer.steps}  {step.mode.value} {total:.3f}"
-                bar.update(task, completed=trainer.progress, description=said)
+        def show(trainer: "Trainer", step: "Step") -> None:
+            total = step.terms["total"]
+            said = f"step {trainer.steps}  {step.mode.value} {total:.3f}"
+            bar.update(task, completed=trainer.progress, description=said)
 
-            trainer = train(
-                config,
-                args.out,
-                sources,
-                resume=args.resume,
-                init=args.init,
-                device=device,
-                show=show,
-            )
-    finally:
-        if distributed.is_initialized():
-            distributed.destroy_process_group()
+        trainer = train(
+            config,
+            args.out,
+            sources,
+            resume=args.resume,
+            init=args.init,
+            device=device,
+            show=show,
+        )
     if not first:
         return 0
     print(f"{args.out / 'model.safetensors'}: {trainer.steps} steps")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import distributed, multiprocessing
+from torch import multiprocessing
 
 from genmo_rt import motion
 from genmo_rt.checkpoint import Checkpoint
@@ -16,6 +16,7 @@ from genmo_rt.diffusion import Schedule
 from genmo_rt.model import Model, Noised
 from genmo_rt.training.losses import estimation_losses, true_motion, true_view
 from genmo_rt.training.plan import Mode
+from genmo_rt.training.processes import process_group
 from genmo_rt.training.run import measure_stats
 from genmo_rt.training.trainer import Place, Trainer
 from genmo_rt.training.validation import conditions_of
@@ -146,14 +147,15 @@ def _half(batch: TrainingBatch, rank: int) -> TrainingBatch:
 def _one_of_two(rank: int, folder: str) -> None:
     torch.set_num_threads(1)
     store = f"file://{folder}/store"
-    distributed.init_process_group("gloo", init_method=store, rank=rank, world_size=2)
-    trainer = tiny_trainer()
-    batch = _half(tiny_batch(4), rank)
-    terms = [trainer.step(batch).terms["total"] for _ in range(6)]
-    if rank == 0:
-        torch.save(terms, Path(folder) / "terms.pt")
-    distributed.barrier()  # whoever leaves first can abort the other
-    distributed.destroy_process_group()
+    with process_group("gloo", init_method=store, rank=rank, world_size=2):
+        trainer = tiny_trainer()
+        batch = _half(tiny_batch(4), rank)
+        terms = [trainer.step(batch).terms["total"] for _ in range(6)]
+        if rank == 0:
+            torch.save(terms, Path(folder) / "terms.pt")
+    # One that is left can abort the interpreter at its end.
+    threads = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
+    assert not [name for name in threads if "gloo" in name]
 
 
 def test_two_processes_have_the_losses_of_one_with_the_same_whole_batch(tmp_path: Path) -> None:
