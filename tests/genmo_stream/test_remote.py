@@ -272,6 +272,21 @@ def test_a_thousand_persons_are_refused_in_one_answer(server: KeypointServer, ho
     assert "expected at most" in error["message"]
 
 
+def test_a_sensor_that_keeps_lying_is_told_once_and_keypoints_go_on(
+    server: KeypointServer, host: Host
+) -> None:
+    with server.client() as client:
+        for k in range(3 * LIMITS.max_errors):
+            client.send(f'{{"type":"sensor","t_capture_us":{k},"gravity":[0,NaN,0]}}')
+        client.send(frame(0))
+        until(lambda: len(host.frames) == 1)
+        error = told(client)
+        assert error["code"] == "bad_sensor"
+        assert "gravity[1] is NaN" in error["message"]
+        client.send('{"type":"ping","t0":1}')
+        assert told(client)["type"] == "pong"
+
+
 def test_a_flood_of_bad_messages_ends_the_connection(server: KeypointServer, host: Host) -> None:
     with server.client() as client:
         for _ in range(LIMITS.max_errors + 1):

@@ -213,6 +213,19 @@ def test_sensors_come_between_keypoints_and_a_lie_is_answered() -> None:
     assert "gravity of 900" in str(source.sensors.take(lie.text, START_US + 10))
 
 
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "1e999", "null"])
+def test_a_sensor_between_keypoints_that_is_not_finite_is_a_lie_and_no_bad_message(
+    value: str,
+) -> None:
+    source = RemoteSource()
+    lie = parse_publisher(sample().replace("9.81", value))
+    assert isinstance(lie, SensorText)
+    said = str(source.sensors.take(lie.text, START_US))
+    assert "gravity" in said
+    assert "The sensors of this camera are ignored" in said
+    assert source.sensors.take(lie.text, START_US + 1) is None
+
+
 def test_sensors_come_on_the_data_channel_of_a_publisher() -> None:
     async def test() -> None:
         host = Host()

@@ -9,7 +9,17 @@ from genmo_rt.camera import Intrinsics
 from genmo_rt.keypoints import NUM_LANDMARKS, Keypoints
 from genmo_stream.wire.messages import PROTOCOL, U32_MAX, Floats, WireError
 from genmo_stream.wire.sensors import TIME_MAX, SensorText
-from genmo_stream.wire.strict_json import array, dumps, integer, kind, list_of, loads, number, short
+from genmo_stream.wire.strict_json import (
+    NotFinite,
+    array,
+    dumps,
+    integer,
+    kind,
+    list_of,
+    loads,
+    number,
+    short,
+)
 
 SIDE_RANGE = (16, 16384)  # pixels of a picture's edge
 FAR_SIDES = 10.0  # longer edges of the picture: a landmark further outside is an error
@@ -94,7 +104,12 @@ def parse_publisher(
             f"message of {size} bytes; expected at most {limits.max_message_bytes}: "
             "round the numbers or send fewer persons"
         )
-    fields = loads(message)
+    try:
+        fields = loads(message)
+    except NotFinite as error:
+        if error.type == "sensor":  # a device's lie, like any other: it ends the trust
+            return SensorText(message)
+        raise
     proto = fields.get("proto", PROTOCOL)
     if proto != PROTOCOL:
         raise WireError(f"message for {short(proto)}; this server speaks {PROTOCOL}")
@@ -202,7 +217,8 @@ def _rows(fields: dict[str, object], name: str, shape: tuple[int, ...], what: st
         expected = " x ".join(map(str, shape))
         raise WireError(f"{name} has shape {rows.shape}; expected {expected}: {what}")
     if not np.isfinite(rows).all():
-        raise WireError(f"{name} has a value that is not finite; expected {what}")
+        place = "".join(f"[{k}]" for k in np.argwhere(~np.isfinite(rows))[0])
+        raise WireError(f"{name}{place} is not finite; expected {what}")
     return rows
 
 
