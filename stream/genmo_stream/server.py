@@ -32,7 +32,9 @@ from genmo_stream.streams import Streams
 from genmo_stream.thinker_process import Weights
 from genmo_stream.turns import usable_cores
 
-MAX_WS_MESSAGE = 1 << 20  # bytes; what is over a route's own limit is answered with an error
+# Bytes. What is over a route's own limit is answered with an error, and the connection lives; also
+# a thousand people in a frame, every number in full.
+MAX_WS_MESSAGE = 8 << 20
 FAREWELL_S = 0.2  # viewers have this long to be told bye before sockets close
 GRACE_S = 3
 # Python's lock is handed on after so long: a stage that lets go of it for a moment gets it back
