@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from genmo_rt.camera import Intrinsics
 from genmo_rt.camera_motion import STILL, CameraMotion, rotation_vector
+from genmo_rt.keypoints import Keypoints
 from genmo_stream.background import Background, Turned
+from genmo_stream.people_check import PeopleCheck
 from genmo_stream.seen import SeenPerson
 from genmo_stream.sensors import Attitude, Sensors
 
@@ -35,11 +37,17 @@ class SensorWatch:
 
     def __init__(self, sensors: Sensors) -> None:
         self._sensors = sensors
+        self._people = PeopleCheck(sensors)
         self._held: Array | None = None  # rotation at the last turn that was told
         self._moved_us: int | None = None
 
-    def look(self, t_us: int) -> CameraMotion:
-        """Says how the camera moved since the frame before; t_us is this one's capture time."""
+    def look(self, t_us: int, people: Sequence[Keypoints] = ()) -> CameraMotion:
+        """Says how the camera moved since the frame before.
+
+        Args:
+            t_us: the frame's capture time, Unix microseconds.
+            people: who is in it.
+        """
         attitude = self._sensors.at(t_us)
         if attitude is None:
             self._held = None
@@ -51,8 +59,14 @@ class SensorWatch:
             turn = np.zeros(3)
         else:
             self._held, self._moved_us = attitude.R_now2first, t_us
+        self._people.watch_turn(turn, people, t_us)
+        up_cam = attitude.up_cam
+        if up_cam is not None:
+            up_cam = self._people.believe(up_cam, people, t_us)
+        if not self._sensors.trusted:
+            return STILL
         carried = self._moved_us is not None and t_us - self._moved_us < CARRIED_US
-        return CameraMotion(turn, 1.0, attitude.up_cam, carried)
+        return CameraMotion(turn, 1.0, up_cam, carried)
 
 
 class CameraWatch:
@@ -68,6 +82,7 @@ class CameraWatch:
         camera = Intrinsics.of_picture(1000, 1000, fov)
         self._background = Background(camera.fx / 1000)
         self._sensors = sensors
+        self._people = None if sensors is None else PeopleCheck(sensors)
         self._R_background = np.eye(3)
         self._R_sensor: Array | None = None
         self._checked: deque[_Checked] = deque()
@@ -88,6 +103,9 @@ class CameraWatch:
         motion = self._by_background(turned)
         if attitude is not None:
             motion = self._by_sensor(attitude, turned, t_us)
+            if self._people is not None and motion.up_cam is not None:
+                seen = [one.keypoints for one in people]
+                motion = replace(motion, up_cam=self._people.believe(motion.up_cam, seen, t_us))
         else:
             self._R_sensor = None
         if motion.turn.any():

@@ -154,7 +154,7 @@ class RemoteSource:
                     tick=tick,
                     people=tuple(SeenPerson(keypoints) for keypoints in message.persons),
                     intrinsics=message.intrinsics,
-                    camera=self._camera.look(arrival.t_capture_us),
+                    camera=self._camera.look(arrival.t_capture_us, message.persons),
                     complaint=self.sensors.complaint(),
                 )
         raise SourceEnded(self.closing.reason)

@@ -48,14 +48,16 @@ class Sensors:
         self._attitudes: deque[Attitude] = deque(maxlen=KEPT)
         self._last_us: int | None = None  # the last sample, on the client's clock
         self._arrivals: deque[int] = deque(maxlen=MAX_PER_S)
-        self._complaint: str | None = None
+        self._complaint: str | None = None  # for viewers
+        self._untold: str | None = None  # for the sender
         self._told_of_time = False
         self.trusted = True
 
     def take(self, message: str | bytes, arrival_us: int) -> str | None:
-        """Takes one message of the data channel; returns what is wrong with it, once."""
+        """Takes one message of the data channel; returns what there is to tell its sender, once."""
         if not self.trusted:
-            return None
+            said, self._untold = self._untold, None
+            return said
         try:
             if len(self._arrivals) == MAX_PER_S and arrival_us - self._arrivals[0] < 1_000_000:
                 raise WireError(f"over {MAX_PER_S} samples in a second; send 60")
@@ -68,7 +70,9 @@ class Sensors:
             self._told_of_time = True
             return self._complain(f"{error}; such samples are left out")
         except WireError as error:
-            return self.distrust(str(error))
+            self.distrust(str(error))
+            said, self._untold = self._untold, None
+            return said
         with self._lock:
             before = self._attitudes[-1] if self._attitudes else None
             turned = np.eye(3) if before is None else before.R_now2first
@@ -82,14 +86,14 @@ class Sensors:
             self._attitudes.append(Attitude(t_us, turned, up_cam))
         return None
 
-    def distrust(self, reason: str) -> str | None:
-        """Ignores the sensors from now on; returns what there is to say about that, once."""
+    def distrust(self, reason: str) -> None:
+        """Ignores the sensors from now on: viewers are told, and the sender at its next message."""
         if not self.trusted:
-            return None
+            return
         self.trusted = False
         with self._lock:
             self._attitudes.clear()
-        return self._complain(f"{reason}. The sensors of this camera are ignored")
+        self._untold = self._complain(f"{reason}. The sensors of this camera are ignored")
 
     def complaint(self) -> str | None:
         """What there is to say to viewers, once."""

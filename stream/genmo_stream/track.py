@@ -1,4 +1,4 @@
-"""One person over time, and what speaks for somebody seen being them: place, pose, clothes."""
+"""One person over time, and what speaks for somebody being them: place, pose, clothes, size."""
 
 import math
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from genmo_rt.keypoints import Keypoints
 from genmo_stream.keypoints.colours import blend, distance
-from genmo_stream.keypoints.measure import shoulder_centre, torso_size
+from genmo_stream.keypoints.measure import pixels_per_metre, shoulder_centre, torso_size
 from genmo_stream.seen import SeenPerson
 
 MAX_JUMP = 2.5  # torsos, at once ...
@@ -24,6 +24,9 @@ NEAR = 1.5  # torsos between shoulders: two people may hide or be taken for each
 SPEED_SHARE = 0.5  # of a new velocity in the running one
 CLOTHES_SHARE = 0.05  # of a new sight in what is remembered of the clothes
 FRESH_SHARE = 0.3  # the same since two people met
+TELLING_SIZE = 0.2  # difference of sizes (logarithms) that tells two people apart
+SIZE_SHARE = 0.1  # of a new sight in the remembered size
+SIZE_STEP, SIZE_STEP_PER_S = 0.2, 0.4  # that sizes (logarithms) change: the unit of their cost
 BODY = slice(11, 29)  # shoulders to ankles, hands included
 
 Floats = NDArray[np.floating]
@@ -58,10 +61,20 @@ class Form:
     def keypoints(self) -> Keypoints:
         return self.seen.keypoints
 
+    @property
+    def size(self) -> float:
+        """Logarithm of how long a metre of them is, in picture edges."""
+        return math.log(pixels_per_metre(self.keypoints) / max(self.keypoints.image_size))
+
     def near(self, other: "Form") -> bool:
-        """Whether one of the two may hide the other."""
+        """Whether one of the two may hide the other, or be taken for them.
+
+        Without a picture nothing but landmarks is hidden: whoever's size is clear is apart.
+        """
         apart = math.dist(self.centre.tolist(), other.centre.tolist())
-        return apart < NEAR * max(self.torso, other.torso)
+        if apart >= NEAR * max(self.torso, other.torso):
+            return False
+        return self.seen.colours is not None or abs(self.size - other.size) <= TELLING_SIZE
 
 
 @dataclass(slots=True, eq=False)
@@ -79,6 +92,9 @@ class Track:
         met: those they may have been mixed up with, and not told apart from since.
         fresh: clothes seen since then.
         apart_s: seconds seen with nobody near since then.
+        met_at: time at which they met the first of them.
+        size: logarithm of how big they were when seen among others, before they met any.
+        fresh_size: the same since they met.
     """
 
     person: int
@@ -91,6 +107,9 @@ class Track:
     met: set[int] = field(default_factory=set)
     fresh: Floats | None = None
     apart_s: float = 0.0
+    met_at: float = 0.0
+    size: float | None = None
+    fresh_size: float | None = None
 
     def could_be(self, form: Form, t: float) -> bool:
         """Tells whether this can be the same person, as far as place and size go."""
@@ -98,8 +117,10 @@ class Track:
         torso, last = form.torso, self.form.torso
         jump = math.dist(form.centre.tolist(), self.form.centre.tolist())
         growth = max(torso / last, last / torso)
-        near = jump <= (MAX_JUMP + JUMP_PER_S * gap) * max(torso, last)
-        return near and growth <= MAX_GROWTH + GROWTH_PER_S * gap
+        if jump > (MAX_JUMP + JUMP_PER_S * gap) * max(torso, last):
+            return False
+        most = MAX_GROWTH + GROWTH_PER_S * gap
+        return growth <= most or abs(form.size - self.form.size) <= math.log(most)
 
     def gap_cost(self, t: float) -> float:
         """What speaks against whoever was away: where they could be is less and less known.
@@ -120,8 +141,14 @@ class Track:
         """0 for the same clothes to 1; in between where they can't be compared."""
         return distance(self.clothes, form.seen.colours)
 
+    def size_cost(self, form: Form, t: float) -> float:
+        """How far off their size is, in expected steps; 0 where it isn't known or clothes tell."""
+        if self.size is None or (self.clothes is not None and form.seen.colours is not None):
+            return 0.0
+        return abs(form.size - self.size) / (SIZE_STEP + SIZE_STEP_PER_S * (t - self.seen_at))
+
     def follow(self, form: Form, t: float, *, alone: bool) -> None:
-        """Takes the next sight of this person."""
+        """Takes the next sight of this person; `alone`: nobody else is near."""
         gap = t - self.seen_at
         moved = (form.centre - self.form.centre) / max(gap, 1e-3)
         share = SPEED_SHARE if gap <= STEADY_GAP_S else 0.0
@@ -133,20 +160,43 @@ class Track:
         elif alone:
             self.clothes = blend(self.clothes, form.seen.colours, CLOTHES_SHARE)
 
+    def measure(self, *, alone: bool) -> None:
+        """Remembers how big they are in this sight; for who isn't the only one known."""
+        if not self.met:
+            self.size = _mixed(self.size, self.form.size, SIZE_SHARE)
+        elif alone:
+            self.fresh_size = _mixed(self.fresh_size, self.form.size, FRESH_SHARE)
+
     def anew(self, form: Form, t: float) -> "Track":
         """The same id for somebody whom all sights so far had wrong."""
         return Track(self.person, t, t, form, form.seen.colours)
 
-    def meet(self, other: "Track") -> None:
+    def meet(self, other: "Track", t: float) -> None:
         """From here on it is doubtful which of the two is which."""
         for one, two in ((self, other), (other, self)):
+            one.met_at = one.met_at if one.met else t
             one.met.add(two.person)
-            one.fresh, one.apart_s = None, 0.0
+            one.fresh, one.fresh_size, one.apart_s = None, None, 0.0
 
     def settle(self) -> None:
         """It is them: nothing is doubtful any more."""
-        self.met, self.fresh, self.apart_s = set(), None, 0.0
+        if self.fresh_size is not None:
+            self.size = self.fresh_size
+        self.met, self.fresh, self.fresh_size, self.apart_s = set(), None, None, 0.0
 
     def looks_like(self, other: "Track") -> float:
         """How far the clothes seen since are from the other's (or the own) remembered ones."""
         return distance(other.clothes, self.fresh)
+
+    def growth_to(self, other: "Track") -> float | None:
+        """How much bigger or smaller than the other's (or the own) size they are since they met.
+
+        A logarithm, at least 0; None where one of the two isn't known.
+        """
+        if self.fresh_size is None or other.size is None:
+            return None
+        return abs(self.fresh_size - other.size)
+
+
+def _mixed(known: float | None, new: float, share: float) -> float:
+    return new if known is None else known + share * (new - known)

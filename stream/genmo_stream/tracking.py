@@ -13,8 +13,9 @@ doubtful one: ids are never swapped silently. Time is passed in: nothing here kn
 
 Each frame's people are assigned to those known by the least cost in place, pose and clothes.
 Where another assignment is nearly as cheap two people have met: once they are apart, clothes must
-tell that the ids are right (or the other way round: then they go back); if clothes can't, both
-get new ids.
+tell that the ids are right (or the other way round: then they go back). Where no clothes are seen,
+as when only landmarks come, sizes must, unless that took so long that people may have come nearer
+or gone further off; if nothing tells, both get new ids.
 """
 
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ from genmo_rt.clock import KEEP_S
 from genmo_rt.keypoints import Keypoints
 from genmo_stream.observation import Observation, PersonState
 from genmo_stream.seen import SeenPerson
-from genmo_stream.track import CLOTHES_COST, Form, Track
+from genmo_stream.track import CLOTHES_COST, TELLING_SIZE, Form, Track
 
 WARMUP_S = 0.15
 BRIDGE_S = 1.0
@@ -41,10 +42,12 @@ MIN_SEEN = 2  # of them, or the person is mostly hidden: a head and shoulders ar
 Costs = NDArray[np.float64]
 
 IMPOSSIBLE = 1e6
+LEFT_OUT = 6.0  # of cost: who can't be told by clothes is rather new than traded for more
 DOUBT = 0.8  # of cost: an assignment that is better by less than this is doubtful
 SETTLE_S = 0.3  # apart, before two who met are told apart by their clothes ...
 GIVE_UP_S = 0.6  # ... and after so long without an answer they get new ids
 TELLING = 0.12  # difference of clothes' distances that tells two people apart
+TELLING_SIZE_PER_S = 0.1  # so much more must sizes differ, per second since two people met
 OTHER_CLOTHES = 0.55  # at this distance nobody who was away is taken for the same person ...
 SAME_CLOTHES = 0.4  # ... and at this one nobody who comes back where they weren't expected
 JUST_NOW_S = 0.15  # whoever was missed in frames for no longer than that counts as seen
@@ -85,6 +88,8 @@ class PersonTracker:
                 track.present, track.since = True, t
             alone = not any(form.near(other) for other in forms if other is not form)
             track.follow(form, t, alone=alone)
+            if len(self._tracks) > 1:
+                track.measure(alone=alone)
         for track in self._tracks:
             track.present = track.present and t - track.seen_at <= _bridge_s(track)
         known = {id(form) for _, form in assigned}
@@ -111,9 +116,11 @@ class PersonTracker:
         if costs.size == 1:  # one person, all along
             return [(tracks[0], forms[0])] if costs[0, 0] < IMPOSSIBLE else []
         gaps = np.array([[track.gap_cost(t)] for track in tracks])
+        dressed = any(form.seen.colours is not None for form in forms)
+        weighed = np.where(costs < IMPOSSIBLE, costs, IMPOSSIBLE if dressed else LEFT_OUT) + gaps
         pairs = [
             (int(i), int(j))
-            for i, j in zip(*linear_sum_assignment(costs + gaps), strict=True)
+            for i, j in zip(*linear_sum_assignment(weighed), strict=True)
             if costs[i, j] < IMPOSSIBLE
         ]
         return [
@@ -123,7 +130,7 @@ class PersonTracker:
     def _cost(self, track: Track, form: Form, t: float) -> float:
         """What speaks against it; IMPOSSIBLE when they can't be the same."""
         place, clothes = track.place_cost(form, t), track.clothes_distance(form)
-        cost = place + CLOTHES_COST * clothes
+        cost = place + CLOTHES_COST * clothes + track.size_cost(form, t)
         expected, away = place <= 1.0, self._was_away(track, t)
         limit = SAME_CLOTHES if away and not expected else OTHER_CLOTHES
         other_clothes = clothes > limit
@@ -161,7 +168,7 @@ class PersonTracker:
                 likelier = comes_back and k not in taken and other.clothes_distance(form) < clothes
                 is_rival = swapped - now < DOUBT or likelier
             if is_rival and not comes_back:
-                track.meet(other)
+                track.meet(other, t)
             doubtful |= is_rival
         return doubtful and comes_back
 
@@ -196,13 +203,13 @@ class PersonTracker:
             waiting = [o for o in others if o.seen_at == t and o.apart_s < SETTLE_S]
             if waiting and track.apart_s < GIVE_UP_S:
                 continue
-            own = track.looks_like(track)
-            rather = min(others, key=track.looks_like, default=None)
-            if rather is None or track.looks_like(rather) - own > TELLING:
+            rather = min(others, key=lambda o: _likeness(track, o), default=None)
+            told = 1.0 if rather is None else _told(track, rather, t)
+            if told > 0:
                 self._settle(track)
-            elif own - track.looks_like(rather) > TELLING:
+            elif rather is not None and told < 0:
                 self._exchange(track, rather)
-            elif track.apart_s >= GIVE_UP_S or track.clothes is None:
+            elif track.apart_s >= GIVE_UP_S:
                 self._retire([track, *others], t)
 
     def _settle(self, track: Track) -> None:
@@ -230,6 +237,22 @@ class PersonTracker:
         self._settle(one)
         self._settle(other)
         self._moved |= {one.person, other.person}
+
+
+def _likeness(track: Track, other: Track) -> tuple[float, float]:
+    return track.looks_like(other), track.growth_to(other) or 0.0
+
+
+def _told(track: Track, rather: Track, t: float) -> float:
+    """Over 0: they are who they are taken for; under 0: the other one; 0: nothing tells."""
+    own, other = track.looks_like(track), track.looks_like(rather)
+    if track.fresh is not None and rather.clothes is not None:
+        return other - own if abs(other - own) > TELLING else 0.0
+    own_growth, other_growth = track.growth_to(track), track.growth_to(rather)
+    if own_growth is None or other_growth is None:
+        return 0.0
+    least = TELLING_SIZE + TELLING_SIZE_PER_S * (t - track.met_at)
+    return other_growth - own_growth if abs(other_growth - own_growth) > least else 0.0
 
 
 def _bridge_s(track: Track) -> float:

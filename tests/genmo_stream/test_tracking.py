@@ -299,6 +299,56 @@ def test_people_in_the_same_clothes_who_can_t_be_told_apart_get_new_ids() -> Non
     assert len(seen) == 2
 
 
+def met_without_clothes(sizes: tuple[float, float]) -> list[dict[int, Observation]]:
+    """Two who cross, a mixture of both seen while they hide each other; only landmarks are known.
+
+    In the end the one on the right is the bigger of the two.
+    """
+    watched, seen = Watched(), []
+    for i in range(160):
+        t = i * DT
+        big, small = person(x=120 + 100 * t, torso=sizes[0]), person(520 - 100 * t, 195, sizes[1])
+        middle = (big.pixels + small.pixels) / 2
+        mixture = Keypoints(middle.astype(np.float32), big.confidence, None, big.image_size)
+        together = 1.8 < t < 2.2
+        seen.append(watched.see(t, *([mixture] if together else [small, big])))
+    return seen
+
+
+def test_ids_survive_a_crossing_without_clothes_by_the_sizes() -> None:
+    seen = met_without_clothes((80, 60))
+    assert {tuple(frame) for frame in seen} == {(1, 2)}
+    for frame in seen[:50] + seen[90:]:
+        torsos = [float(np.ptp(frame[k].keypoints.pixels[11:29, 1])) for k in (1, 2)]  # type: ignore[union-attr]
+        assert torsos[0] < torsos[1]
+
+
+def test_two_of_one_size_and_without_clothes_who_crossed_get_new_ids() -> None:
+    seen = met_without_clothes((80, 78))
+    assert list(seen[50]) == [1, 2]
+    assert len(seen[-1]) == 2
+    assert not {1, 2} & set(seen[-1])
+
+
+def test_who_changes_size_while_they_are_together_is_new_rather_than_traded() -> None:
+    watched = Watched()
+    for i in range(30):
+        watched.see(i * DT, person(200, torso=90), person(260, torso=60))
+    for i in range(30, 150):
+        watched.see(i * DT, person(230, torso=75))
+    for i in range(150, 200):
+        seen = watched.see(i * DT, person(200, torso=60), person(260, torso=90))
+    assert not {1, 2} & set(seen)
+
+
+def test_nobody_trades_places_because_one_of_them_can_t_be_who_they_were() -> None:
+    watched = Watched()
+    watched.a_second_of(person(x=200, torso=60), person(x=270, torso=100))
+    seen = watched.see(1 + 2 * DT, stays := person(x=200, torso=60), person(x=270, torso=45))
+    assert seen[1].keypoints is stays
+    assert [person for person, o in seen.items() if o.keypoints is not None] == [1, 3]
+
+
 def test_of_two_who_left_the_one_who_comes_back_is_known_by_the_clothes() -> None:
     watched = Watched()
     watched.a_second_of(wearing(person(x=200), *RED), wearing(person(x=450), *BLUE))
