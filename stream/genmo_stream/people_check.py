@@ -95,8 +95,12 @@ def _side(up: Array, person: Keypoints) -> int:
     if person.confidence[[*SHOULDERS, *HIPS, *ANKLES]].min() < SEEN:
         return 0
     pixels = person.pixels.astype(np.float64)
-    shoulders, hips, ankles = (pixels[list(pair)].mean(axis=0) for pair in (SHOULDERS, HIPS, ANKLES))
-    cosines = [way @ up / max(float(np.linalg.norm(way)), 1.0) for way in (hips - ankles, shoulders - hips)]
+    shoulders, hips, ankles = (
+        pixels[list(pair)].mean(axis=0) for pair in (SHOULDERS, HIPS, ANKLES)
+    )
+    cosines = [
+        way @ up / max(float(np.linalg.norm(way)), 1.0) for way in (hips - ankles, shoulders - hips)
+    ]
     if min(cosines) > ALONG:
         return 1
     return -1 if max(cosines) < -ALONG else 0

@@ -8,14 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genmo_rt.camera_motion import rotation, rotation_vector
+from genmo_rt.gravity import angle_between
 from genmo_stream.client_clock import ClientTimeline, TimeError
 from genmo_stream.wire import WireError
-from genmo_stream.wire.sensors import parse_sample
+from genmo_stream.wire.sensors import MAX_RATE, SensorSample, parse_sample
 
 KEPT = 256  # samples: two to four seconds
 MAX_PER_S = 250
 FRESH_US = 300_000  # a frame this much later than the newest sample isn't told of
 LONGEST_STEP_S = 0.25  # a rate says nothing of a longer gap
+JUMP = np.radians(20.0)  # gravity that turns by more than this, and faster than MAX_RATE, jumps ...
+MAX_JUMPS = 3  # ... which it does when the screen turns, but not so often in JUMPS_US
+JUMPS_US = 1_000_000
 
 Array = NDArray[np.float64]
 
@@ -47,6 +51,7 @@ class Sensors:
         self._timeline = ClientTimeline()
         self._attitudes: deque[Attitude] = deque(maxlen=KEPT)
         self._last_us: int | None = None  # the last sample, on the client's clock
+        self._jumps: deque[int] = deque(maxlen=MAX_JUMPS)  # when gravity did
         self._arrivals: deque[int] = deque(maxlen=MAX_PER_S)
         self._complaint: str | None = None  # for viewers
         self._untold: str | None = None  # for the sender
@@ -64,6 +69,7 @@ class Sensors:
             self._arrivals.append(arrival_us)
             sample = parse_sample(message)
             t_us = self._timeline.frame(sample.t_us, arrival_us)
+            up_cam = self._up(sample, t_us)
         except TimeError as error:
             if self._told_of_time:
                 return None
@@ -79,9 +85,6 @@ class Sensors:
             if sample.rotation_rate is not None and self._last_us is not None:
                 dt = min((sample.t_us - self._last_us) / 1e6, LONGEST_STEP_S)
                 turned = turned @ rotation(sample.rotation_rate * dt)
-            up_cam = None
-            if sample.gravity is not None:
-                up_cam = -sample.gravity / np.linalg.norm(sample.gravity)
             self._last_us = sample.t_us
             self._attitudes.append(Attitude(t_us, turned, up_cam))
         return None
@@ -120,6 +123,28 @@ class Sensors:
         way = rotation_vector(one.R_now2first.T @ other.R_now2first)
         turned = one.R_now2first @ rotation(share * way)
         return Attitude(t_us, turned, one.up_cam if share < 0.5 else other.up_cam)
+
+    def _up(self, sample: SensorSample, t_us: int) -> Array | None:
+        """ "Up" in the camera as a sample says; None where it doesn't.
+
+        Raises:
+            WireError: it keeps jumping.
+        """
+        if sample.gravity is None:
+            return None
+        up = -sample.gravity / np.linalg.norm(sample.gravity)
+        with self._lock:
+            before = self._attitudes[-1] if self._attitudes else None
+        if before is not None and before.up_cam is not None and self._last_us is not None:
+            turned = angle_between(before.up_cam, up)
+            if turned > max(JUMP, MAX_RATE * (sample.t_us - self._last_us) / 1e6):
+                self._jumps.append(t_us)
+            if len(self._jumps) == MAX_JUMPS and t_us - self._jumps[0] < JUMPS_US:
+                raise WireError(
+                    f"gravity turned by {np.degrees(turned):.0f}° from one sample to the next, "
+                    f"and not for the first time in a second; expected at most {MAX_RATE:g} rad/s"
+                )
+        return up
 
     def _complain(self, reason: str) -> str:
         with self._lock:

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,6 +23,7 @@ from genmo_stream.wire import WireError
 from genmo_stream.wire.keypoints import parse_publisher
 from genmo_stream.wire.sensors import SensorSample, SensorText, encode_sample, parse_sample
 from tests.camera_server import Host, TestCamera, camera_server, until
+from tests.genmo_rt.walk import seen
 from tests.genmo_stream.test_ingest import connect
 from tests.genmo_stream.turning_camera import PERSON, picture
 
@@ -201,6 +204,84 @@ def test_without_a_picture_sensors_tell_the_turn_and_a_tremble_is_none() -> None
         expected = rate * 59 / 30 if turns else np.zeros(3)
         np.testing.assert_allclose(rotation_vector(total), expected, atol=np.radians(0.3))
         assert seen.carried == turns
+
+
+def test_gravity_may_jump_with_the_screen_but_not_about() -> None:
+    sides = [[0, 9.81, 0], [9.81, 0, 0]]
+    turned, tossed = Sensors(), Sensors()
+    for i in range(60):
+        t_us = START_US + round(i * 1e6 / RATE_HZ)
+        turned.take(sample(t_capture_us=t_us, gravity=sides[i >= 30]), t_us)
+        tossed.take(sample(t_capture_us=t_us, gravity=sides[i % 2]), t_us)
+    assert turned.complaint() is None
+    assert "gravity turned by 90° from one sample" in str(tossed.complaint())
+    assert not tossed.trusted
+
+
+UPRIGHT = seen(0.0)
+UPSIDE_DOWN = replace(UPRIGHT, pixels=np.array(UPRIGHT.image_size, np.float32) - UPRIGHT.pixels)
+BENT = replace(UPRIGHT, pixels=UPRIGHT.pixels.copy())
+BENT.pixels[:23] += 2 * (UPRIGHT.pixels[23] - UPRIGHT.pixels[11])  # head at the knees
+STILL_RATE = np.zeros(3)
+
+
+def _watch_people(
+    gravity: Array, people: Sequence[Keypoints], seconds: float = 2.0, rate: Array = STILL_RATE
+) -> tuple[list[Array | None], Sensors]:
+    """Whether gravity is used, frame by frame, where only keypoints come."""
+    sensors = fed(rate, seconds, gravity)
+    watch = SensorWatch(sensors)
+    times = [START_US + round(i * 1e6 / 30) + 3000 for i in range(round(seconds * 30))]
+    used = [
+        watch.look(t_us, [people[i * len(people) // len(times)]]).up_cam
+        for i, t_us in enumerate(times)
+    ]
+    return used, sensors
+
+
+@pytest.mark.parametrize(
+    ("gravity", "people"),
+    [
+        (LEVEL, [UPRIGHT]),
+        (LEVEL, [BENT]),
+        (-LEVEL, [UPSIDE_DOWN]),  # a camera that hangs
+        (np.array([0.0, -4.0, 8.9]), [UPRIGHT]),  # it looks down so steeply that nothing is clear
+        (LEVEL, [UPRIGHT, UPSIDE_DOWN, UPSIDE_DOWN]),  # a handstand
+    ],
+)
+def test_gravity_that_people_do_not_contradict_is_used(
+    gravity: Array, people: Sequence[Keypoints]
+) -> None:
+    used, sensors = _watch_people(gravity, people)
+    assert all(up is not None for up in used)
+    assert sensors.complaint() is None
+
+
+def test_gravity_with_the_wrong_sign_is_never_used_and_told_to_everybody() -> None:
+    used, sensors = _watch_people(-LEVEL, [UPRIGHT])
+    assert used == [None] * len(used)
+    assert "from people's feet to their heads" in str(sensors.complaint())
+    told = sensors.take(sample(), START_US)
+    assert told is not None
+    assert "The sensors of this camera are ignored" in told
+    assert sensors.take(sample(), START_US) is None
+
+
+def test_gravity_with_the_wrong_sign_is_not_used_beside_a_picture_either() -> None:
+    sensors = fed(STILL_RATE, 2, -LEVEL)
+    watch = CameraWatch(FOV, sensors)
+    for i in range(60):
+        t_us = START_US + round(i * 1e6 / 30) + 3000
+        assert watch.look(picture(STILL_RATE, noise=i), t_us, [SeenPerson(UPRIGHT)]).up_cam is None
+    assert "from people's feet to their heads" in str(watch.complaint())
+
+
+def test_nobody_stays_in_the_picture_of_a_camera_that_whirls() -> None:
+    whirl = np.array([0.0, 10.0, 0.0])
+    _, sensors = _watch_people(LEVEL, [UPRIGHT], rate=whirl)
+    assert "somebody stayed in the picture" in str(sensors.complaint())
+    _, sensors = _watch_people(LEVEL, [UPRIGHT], rate=5 * PAN)
+    assert sensors.complaint() is None
 
 
 def test_sensors_come_between_keypoints_and_a_lie_is_answered() -> None:
