@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from genmo_rt.camera import Intrinsics
 from genmo_stream.camera_watch import SensorWatch
 from genmo_stream.frame import CaptureClock
 from genmo_stream.ingest import SourceEnded
@@ -15,6 +16,7 @@ from genmo_stream.sensors import Sensors
 from genmo_stream.window import Closing
 from genmo_stream.wire.keypoints import KeypointsMessage
 
+ASPECT_TOLERANCE = 0.01  # sides are rounded to whole pixels
 CLOSE_ENDED = 1001  # going away: the server ended the stream
 CLOSE_REPLACED = 4010  # another publisher has the stream now: don't come back by yourself
 CLOSE_SILENT = 4011  # nothing came for too long
@@ -41,6 +43,7 @@ REMOTE_CONFIG = RemoteConfig()
 @dataclass(frozen=True, slots=True)
 class _Arrival:
     message: KeypointsMessage
+    intrinsics: Intrinsics | None  # what the client said of its camera last
     t_capture_us: int
     clock: CaptureClock
     parse_ms: float
@@ -69,6 +72,7 @@ class RemoteSource:
         self._rate = Rate(clock)
         self.sensors = Sensors()
         self._camera = SensorWatch(self.sensors)
+        self._intrinsics: Intrinsics | None = None
         self._newest: _Arrival | None = None
         self._overtaken = 0
         self._media_seen = False
@@ -109,7 +113,8 @@ class RemoteSource:
         self._media_seen = True
         self._rate.tick()
         self._overtaken += self._newest is not None
-        self._newest = _Arrival(message, t_capture_us, clock, parse_ms)
+        self._intrinsics = message.intrinsics or _scaled(self._intrinsics, message.image_size)
+        self._newest = _Arrival(message, self._intrinsics, t_capture_us, clock, parse_ms)
         self._change.set()
 
     def refuse(self) -> None:
@@ -153,7 +158,7 @@ class RemoteSource:
                     image_size=message.image_size,
                     tick=tick,
                     people=tuple(SeenPerson(keypoints) for keypoints in message.persons),
-                    intrinsics=message.intrinsics,
+                    intrinsics=arrival.intrinsics,
                     camera=self._camera.look(arrival.t_capture_us, message.persons),
                     complaint=self.sensors.complaint(),
                 )
@@ -165,3 +170,14 @@ class RemoteSource:
     async def close(self, reason: str = "the server ended the stream") -> None:
         """Lets the client go; its connection closes by itself."""
         self.end(Closing(CLOSE_REPLACED if reason == TAKEN_OVER else CLOSE_ENDED, reason))
+
+
+def _scaled(camera: Intrinsics | None, image_size: tuple[int, int]) -> Intrinsics | None:
+    """The camera for its pictures of another size; None where the proportions are others, too."""
+    if camera is None or image_size == (camera.width, camera.height):
+        return camera
+    width, height = image_size
+    if abs(width * camera.height / (height * camera.width) - 1) > ASPECT_TOLERANCE:
+        return None
+    x, y = width / camera.width, height / camera.height
+    return Intrinsics(camera.fx * x, camera.fy * y, camera.cx * x, camera.cy * y, width, height)

@@ -88,7 +88,7 @@ class Solvers:
         self._solvers: dict[int, Solver] = {}  # by person
         self._world: World | None = None
         self._image_size = (0, 0)
-        self._intrinsics: Intrinsics | None = None  # as the sender gave them
+        self._intrinsics: Intrinsics | None = None  # of the persons' camera
         self._pending: deque[Followed] = deque()  # frames whose poses are still to come
 
     @property
@@ -170,9 +170,9 @@ class Solvers:
         self._pending.clear()
 
     def _start(self, seen: Seen) -> StreamEstimator:
-        self._image_size, self._intrinsics = seen.image_size, seen.intrinsics
+        self._image_size, self._intrinsics = seen.image_size, self._camera_of(seen)
         estimator = self._estimator.stream(
-            seen.intrinsics or Intrinsics.of_picture(*seen.image_size, self._options.fov),
+            self._intrinsics,
             height_m=self._options.height_m,
             delay=self._options.delay,
             world=self._world,
@@ -190,9 +190,11 @@ class Solvers:
         width, height = seen.image_size
         known_width, known_height = self._image_size
         turned = abs(width * known_height / (height * known_width) - 1) > ASPECT_TOLERANCE
-        if turned or (seen.intrinsics is None) != (self._intrinsics is None):
+        if turned or self._intrinsics is None:
             return True
-        if seen.intrinsics is None or self._intrinsics is None:
-            return False
-        focal, known_focal = seen.intrinsics.fx / width, self._intrinsics.fx / known_width
+        focal, known_focal = self._camera_of(seen).fx / width, self._intrinsics.fx / known_width
         return abs(focal / known_focal - 1) > FOCAL_TOLERANCE
+
+    def _camera_of(self, seen: Seen) -> Intrinsics:
+        """As the sender gave it, or as its field of view says."""
+        return seen.intrinsics or Intrinsics.of_picture(*seen.image_size, self._options.fov)

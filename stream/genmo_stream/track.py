@@ -25,7 +25,7 @@ SPEED_SHARE = 0.5  # of a new velocity in the running one
 CLOTHES_SHARE = 0.05  # of a new sight in what is remembered of the clothes
 FRESH_SHARE = 0.3  # the same since two people met
 TELLING_SIZE = 0.2  # difference of sizes (logarithms) that tells two people apart
-SIZE_SHARE = 0.1  # of a new sight in the remembered size
+SIZE_SHARE = 0.05  # of a new sight in the remembered size
 SIZE_STEP, SIZE_STEP_PER_S = 0.2, 0.4  # that sizes (logarithms) change: the unit of their cost
 BODY = slice(11, 29)  # shoulders to ankles, hands included
 
@@ -141,11 +141,15 @@ class Track:
         """0 for the same clothes to 1; in between where they can't be compared."""
         return distance(self.clothes, form.seen.colours)
 
-    def size_cost(self, form: Form, t: float) -> float:
-        """How far off their size is, in expected steps; 0 where it isn't known or clothes tell."""
+    def growth(self, form: Form) -> float | None:
+        """How much bigger or smaller than remembered, a logarithm; None where clothes are known."""
         if self.size is None or (self.clothes is not None and form.seen.colours is not None):
-            return 0.0
-        return abs(form.size - self.size) / (SIZE_STEP + SIZE_STEP_PER_S * (t - self.seen_at))
+            return None
+        return abs(form.size - self.size)
+
+    def size_cost(self, form: Form, t: float) -> float:
+        """How far off their size is, in expected steps; 0 where clothes are known."""
+        return (self.growth(form) or 0.0) / (SIZE_STEP + SIZE_STEP_PER_S * (t - self.seen_at))
 
     def follow(self, form: Form, t: float, *, alone: bool) -> None:
         """Takes the next sight of this person; `alone`: nobody else is near."""

@@ -65,6 +65,7 @@ class PersonTracker:
         self._ids_given = 0
         self._moved: set[int] = set()  # in the newest frame
         self._forms: list[Form] = []  # of the newest frame
+        self._forgotten: list[Track] = []  # one of whom somebody in it is
         self._before = 0.0  # time of the frame before
 
     def update(self, people: Sequence[SeenPerson], t: float) -> tuple[Observation, ...]:
@@ -78,7 +79,9 @@ class PersonTracker:
         """
         self._tracks = [track for track in self._tracks if t - track.seen_at <= RESUME_S]
         forms = [Form.of(person) for person in people]
+        self._forgotten = []
         assigned = self._assign(forms, t)
+        self._tracks = [track for track in self._tracks if track not in self._forgotten]
         mistaken = not assigned and self._was_mistaken(forms)
         if mistaken:
             assigned = [(self._tracks[0].anew(forms[0], t), forms[0])]
@@ -147,13 +150,14 @@ class PersonTracker:
 
         Who was followed all along has only those for rivals who are seen, too, or whose clothes
         these rather are. Who comes back has everybody who isn't seen; where this one wasn't
-        expected, clothes must tell from those, too, who can hardly have got here.
+        expected, clothes must tell from those, too, who can hardly have got here. Where no clothes
+        are seen, nothing will ever tell who of all these it was: they are forgotten.
         """
         track, form, taken = self._tracks[i], self._forms[j], dict(pairs)
         clothes = track.clothes_distance(form)
         comes_back = self._was_away(track, t)
         elsewhere = comes_back and track.place_cost(form, t) > 1.0
-        doubtful = False
+        rivals = []
         for k, other in enumerate(self._tracks):
             if k == i:
                 continue
@@ -161,16 +165,23 @@ class PersonTracker:
                 unseen = elsewhere and k not in taken
                 is_rival = unseen and other.clothes_distance(form) < clothes + TELLING
             elif not comes_back and self._missed_s(other) > JUST_NOW_S:
-                is_rival = other.clothes_distance(form) + TELLING < clothes
+                dressed_so = other.clothes_distance(form) + TELLING < clothes
+                slid = dressed_so or _fits(other, form, better_than=track)
+                is_rival = slid and other.person not in track.met
             else:
                 now = costs[i, j] + (costs[k, taken[k]] if k in taken else 0.0)
                 swapped = costs[k, j] + (costs[i, taken[k]] if k in taken else 0.0)
                 likelier = comes_back and k not in taken and other.clothes_distance(form) < clothes
                 is_rival = swapped - now < DOUBT or likelier
-            if is_rival and not comes_back:
-                track.meet(other, t)
-            doubtful |= is_rival
-        return doubtful and comes_back
+            if is_rival:
+                rivals.append(k)
+        if not comes_back:
+            for k in rivals:
+                track.meet(self._tracks[k], t)
+            return False
+        if rivals and form.seen.colours is None:
+            self._forgotten += [self._tracks[k] for k in (i, *rivals) if k == i or k not in taken]
+        return bool(rivals)
 
     def _missed_s(self, track: Track) -> float:
         """How long frames had come without them before this one, however rarely frames come."""
@@ -231,12 +242,19 @@ class PersonTracker:
                 self._tracks.remove(track)
 
     def _exchange(self, one: Track, other: Track) -> None:
-        """The two were taken for each other: ids and clothes go back to their owners."""
+        """The two were taken for each other: ids, clothes and sizes go back to their owners."""
         one.person, other.person = other.person, one.person
         one.clothes, other.clothes = other.clothes, one.clothes
+        one.size, other.size = other.size, one.size
         self._settle(one)
         self._settle(other)
         self._moved |= {one.person, other.person}
+
+
+def _fits(other: Track, form: Form, better_than: Track) -> bool:
+    """Whether these landmarks slid onto somebody who was out of sight, by size."""
+    own, others = better_than.growth(form), other.growth(form)
+    return own is not None and others is not None and own - others > TELLING_SIZE
 
 
 def _likeness(track: Track, other: Track) -> tuple[float, float]:

@@ -1,6 +1,7 @@
 """Places in the engine: who has one, who gives it back, what one without is told."""
 
 import asyncio
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -118,6 +119,21 @@ def test_a_turned_phone_and_other_options_are_another_camera() -> None:
     assert turned.estimator.world is not upright.estimator.world
     solvers.adopt(PublishOptions(delay=3))
     assert estimator.engine.free == 1
+
+
+@pytest.mark.parametrize(("focal", "same"), [(1280.0, True), (1300.0, True), (900.0, False)])
+def test_a_camera_is_the_same_where_its_focal_length_is_said_or_not(
+    focal: float, same: bool
+) -> None:
+    solvers = Solvers(make_estimator(slots=1))
+    said, plain = frame(1), frame(1, index=1)
+    camera = Intrinsics(focal, focal, 640.0, 360.0, 1280, 720)
+    said = replace(said, seen=replace(said.seen, intrinsics=camera))
+    (first,) = solvers.of(said)
+    solvers.adopt(PublishOptions())
+    (then,) = solvers.of(plain)
+    assert (then is first) == same
+    assert (then.estimator.world is first.estimator.world) == same
 
 
 def test_a_publisher_for_whom_the_engine_has_no_place_is_told_to_come_back() -> None:

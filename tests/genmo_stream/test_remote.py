@@ -17,6 +17,7 @@ from starlette.routing import WebSocketRoute
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from genmo_rt.camera import Intrinsics
 from genmo_rt.clock import Tick
 from genmo_stream.auth import Authorizer, Denied, Token
 from genmo_stream.errors import ServerFull
@@ -383,5 +384,27 @@ def test_the_newest_frame_wins_and_the_others_are_counted() -> None:
         await source.close()
         with pytest.raises(SourceEnded, match="the server ended the stream"):
             await source.next(lambda t_us, clock: None)
+
+    asyncio.run(run())
+
+
+def test_what_is_said_of_the_camera_once_goes_for_the_pictures_after_it() -> None:
+    once, other = (Intrinsics(f, f, 320.0, 240.0, 640, 480) for f in (900.0, 700.0))
+    frames = [
+        ((640, 480), None, None),
+        ((640, 480), once, once),
+        ((640, 480), None, once),
+        ((320, 240), None, Intrinsics(450.0, 450.0, 160.0, 120.0, 320, 240)),
+        ((640, 480), other, other),
+        ((480, 640), None, None),  # a turned phone: where the middle of its picture is, who knows
+        ((640, 480), None, None),
+    ]
+
+    async def run() -> None:
+        source = RemoteSource()
+        for number, (size, said, known) in enumerate(frames):
+            source.put(KeypointsMessage(number, number, size, said, ()), number, "arrival", 0.1)
+            got = await source.next(lambda t_us, clock: Tick(0, 0.0, 0, True, True))
+            assert got.intrinsics == known
 
     asyncio.run(run())

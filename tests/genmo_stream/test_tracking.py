@@ -363,6 +363,38 @@ def test_of_two_who_left_one_who_could_be_either_is_new() -> None:
     assert list(watched.see(5.0, person(x=325))) == [3]
 
 
+def test_who_came_back_and_could_be_either_stays_who_they_are_since() -> None:
+    watched = Watched()
+    watched.a_second_of(person(x=200), person(x=450))
+    watched.see(3.0)
+    for i in range(30):
+        assert list(watched.see(5 + i * DT, person(x=325))) == [3]
+    watched.see(7.5)
+    assert list(watched.see(8.0, person(x=325))) == [3]
+
+
+def test_whose_landmarks_slide_onto_another_out_of_sight_go_back_by_the_size() -> None:
+    watched = Watched()
+    for i in range(150):
+        t = i * DT
+        big, small = person(300, torso=100), person(340, torso=70)
+        if t < 1:
+            shown = [big, small]
+        elif t < 1.3:  # he hides her
+            shown = [big]
+        elif t < 3:  # what follows him slides onto her, and he isn't seen
+            slid = min((t - 1.3) / 0.3, 1.0)
+            shown = [person(300 + 40 * slid, torso=100 - 30 * slid)]
+        else:
+            shown = [big, small]
+        seen = watched.see(t, *shown)
+        if 2.5 < t < 3:
+            assert [k for k, o in seen.items() if o.keypoints is not None] != [1]
+    assert 1 not in seen or seen[1].keypoints is big
+    assert 2 not in seen or seen[2].keypoints is small
+    assert len(seen) == 2
+
+
 @pytest.mark.parametrize(
     "gaps_s", [(1 / 30,), (0.25,), (0.6,), (0.9,), (0.07, 0.6, 0.25, 0.8)], ids=str
 )
