@@ -133,6 +133,7 @@ class Solvers:
         for observation in followed.persons:
             if observation.person not in self._solvers:
                 self._place(observation, seen, beside_others=others)
+                others |= observation.person in self._solvers
             elif observation.moved:
                 self._solvers[observation.person].afresh = True
         return [self._solvers[person] for person in active if person in self._solvers]

@@ -52,6 +52,27 @@ def test_a_second_person_is_within_20_cm_of_where_they_stand_beside_the_first(en
     assert abs(np.diff(np.median(feet, axis=0))[0]) < 0.1  # one floor for both
 
 
+def test_who_comes_together_with_others_moves_nobodys_floor() -> None:
+    heights = []
+    for people in (1, 2):
+        solvers, clock = Solvers(Estimator.load(streams=2)), TickClock()
+        first = []
+        for i in range(10):
+            tick = clock.admit(round(i * 1e6 / 30))
+            assert tick is not None
+            offsets = (np.zeros(3), np.array([1.2, -0.6, 0.8]))[:people]  # the second on a stage
+            there = tuple(
+                Observation(k + 1, PersonState.TRACKED, walking(tick.t, offset))
+                for k, offset in enumerate(offsets)
+            )
+            frame = Followed(Seen(i, 0, 0.0, 0.0, SIZE, tick, ()), there)
+            first.append(advance_all(solvers.of(frame), frame)[0][-1][0].pelvis[1])
+            solvers.due(frame)
+        heights.append(first)
+    alone, beside = np.array(heights)
+    assert np.abs(beside - alone).max() < 0.05  # of the 5 cm and 2 degrees a second it may turn
+
+
 def test_a_child_beside_an_adult_is_not_taken_for_somebody_far_away() -> None:
     size, offset = 0.75, np.array([1.2, 0.0, 0.8])
     apart, feet = together(offset, size, enters=6)
