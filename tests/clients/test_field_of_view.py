@@ -1,4 +1,4 @@
-"""The page tells the server how wide the camera sees: known by its name, or as it was typed."""
+"""The page tells how wide the camera sees (known by its name, or typed) and how tall people are."""
 
 from urllib.parse import parse_qs, urlsplit
 
@@ -61,15 +61,47 @@ def test_an_unknown_camera_is_guessed_and_no_angle_that_cannot_be_is_sent(
     context.close()
 
 
+def test_a_height_that_is_typed_is_told_and_taken_back(
+    live_server: ServerProcess, browser: Browser
+) -> None:
+    context = browser.new_context()
+    opened = OpenedPage(context.new_page())
+    page = opened.page
+    page.goto(f"{live_server.url}/?stream=height&height_m=1.9")
+    with page.expect_request(publishing, timeout=WAIT_MS) as asked:
+        page.click("#start")
+    assert height(asked.value.url) == 1.9
+    assert page.input_value("#height") == "1.9"
+    retype(page, "5", "#height")
+    assert page.evaluate("document.querySelector('#height').validity.rangeOverflow")
+    with page.expect_request(publishing, timeout=WAIT_MS) as asked:
+        retype(page, "1.64", "#height")
+    assert height(asked.value.url) == 1.64
+    with page.expect_request(publishing, timeout=WAIT_MS) as asked:
+        retype(page, "", "#height")
+    assert "height_m" not in asked.value.url
+    opened.wait(publish="live", stream_state="live", person="tracked")
+    assert opened.complaints == []
+    context.close()
+
+
 def publishing(asked: Request) -> bool:
     return asked.method == "POST" and "/whip/" in asked.url
 
 
-def retype(page: Page, text: str) -> None:
-    page.fill("#fov", text)
-    page.locator("#fov").blur()
+def retype(page: Page, text: str, where: str = "#fov") -> None:
+    page.fill(where, text)
+    page.locator(where).blur()
 
 
 def angle(url: str) -> float:
-    (told,) = parse_qs(urlsplit(url).query)["fov"]
+    return told_number(url, "fov")
+
+
+def height(url: str) -> float:
+    return told_number(url, "height_m")
+
+
+def told_number(url: str, name: str) -> float:
+    (told,) = parse_qs(urlsplit(url).query)[name]
     return float(told)

@@ -14,6 +14,7 @@ import { element } from "./element";
 import { FieldOfView } from "./field-of-view";
 import { type Figure, proportionsOf } from "./figure";
 import { LatencyLedger } from "./latency-ledger";
+import { askHeight } from "./height";
 import { offerLookahead } from "./lookahead";
 import { failure, type Notice, noticeFor } from "./notice";
 import { Overlay } from "./overlay";
@@ -94,6 +95,7 @@ export class App {
     const restart = () => this.publisher.restart();
     this.capture = view ? null : this.makeCapture(whip, restart);
     offerLookahead(element<HTMLSelectElement>("lookahead"), whip, restart);
+    askHeight(element<HTMLInputElement>("height"), whip, restart);
     const api = new GenmoApi(location.href, credentials);
     const fail = (what: string, error: unknown) => this.say(failure(what, error));
     this.recorder = new Recorder(api, stream, () => this.takes.refresh(), fail);
