@@ -121,9 +121,9 @@ class ClientTimeline:
         if self._last is not None and client_us == self._last.client_us:
             return f"{named} is the last frame's; expected it to grow: send a picture once"
         if self._last is not None and client_us < self._last.client_us:
-            back_ms = (self._last.client_us - client_us) / 1e3
+            back_s = (self._last.client_us - client_us) / 1e6
             return (
-                f"{named} is {back_ms:g} ms before the last frame's; expected it to grow from "
+                f"{named} is {back_s:.3f} s before the last frame's; expected it to grow from "
                 "frame to frame: leave out pictures that come late"
             )
         offset = self._offset
@@ -136,12 +136,12 @@ class ClientTimeline:
         if ahead > AHEAD_US:
             return (
                 f"{named} is {ahead / 1e6:.1f} s in the future, as your clock went so far; "
-                "expected the time at which the picture was taken, on the clock of your pings"
+                "expected when the picture was taken, in microseconds on the clock of your pings"
             )
         if -ahead > BEHIND_US:
             return (
                 f"{named} is {-ahead / 1e6:.1f} s old, as your clock went so far; expected "
-                "pictures as they are taken: leave out those that waited"
+                "pictures as they are taken, in microseconds: leave out those that waited"
             )
         return None
 

@@ -86,8 +86,10 @@ def test_no_time_is_ever_after_the_arrival_and_all_grow() -> None:
     ("shift_us", "complaint"),
     [
         (10_000_000, "10.0 s in the future"),
+        (10_000_000, "in microseconds on the clock of your pings"),
         (-FRAME_US, "is the last frame's; expected it to grow: send a picture once"),
         (-60_000_000, "before"),
+        (-60_000_000 - FRAME_US, "is 60.000 s before the last frame's; expected it to grow"),
     ],
 )
 def test_one_frame_whose_time_does_not_fit_is_refused_and_changes_nothing(
