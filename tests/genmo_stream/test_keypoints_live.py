@@ -1,6 +1,7 @@
 """`genmo-rt send --keypoints` against a real server: poses come, and the wire shows no media."""
 
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -144,6 +145,27 @@ def test_bad_keypoints_leave_other_streams_alone(live_server: ServerProcess) -> 
             time.sleep(1 / 30)  # a tick has one pose
         assert of_stream(live_server, "bad")["received"] == 9
         assert of_stream(live_server, "good")["state"] == "live"
+
+
+def test_a_detector_that_fails_for_two_seconds_goes_on(live_server: ServerProcess) -> None:
+    root = live_server.url.replace("http", "ws") + "/v1/streams/flaky"
+    with (
+        connect(f"{root}/keypoints", proxy=None) as sender,
+        connect(f"{root}/poses", proxy=None) as viewer,
+    ):
+        for number in range(60):
+            broken = json.loads(walker(number))
+            broken["persons"][0]["landmarks"][5][1] = math.nan
+            sender.send(json.dumps(broken))
+        sender.send(walker(60))
+        told = {"type": "hello"}
+        while told["type"] != "pose":
+            told = json.loads(viewer.recv(PATIENCE_S))
+            assert told["type"] not in ("error", "bye")
+        assert told["frame"] == 60
+        errors = [json.loads(sender.recv(PATIENCE_S)) for _ in range(61)][1:]  # after hello
+        assert {error["code"] for error in errors} == {"bad_message"}
+        assert "persons[0].landmarks[5][1] is NaN" in errors[-1]["message"]
 
 
 def test_a_frame_size_that_changes_mid_stream_is_another_camera(live_server: ServerProcess) -> None:

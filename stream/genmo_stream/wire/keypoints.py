@@ -46,7 +46,7 @@ class PublisherLimits:
 
     max_message_bytes: int = 64 << 10
     max_persons: int = 16
-    max_errors: int = 10
+    max_errors: int = 100  # three seconds of a detector that fails
     error_span_s: float = 10.0
     max_messages: int = 2400
     max_bytes: int = 32 << 20
