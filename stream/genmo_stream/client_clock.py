@@ -11,7 +11,8 @@ whatever the network does to their arrival.
 
 The offset moves by SLEW of the elapsed time, but at once where a frame would be from the future.
 A clock that is set anew shows as times that don't fit; they are refused until they have gone
-their new way steadily for SETTLED_US.
+their new way steadily for SETTLED_US. One that hardly goes, frame after frame, counts in another
+unit.
 """
 
 from collections import deque
@@ -32,6 +33,8 @@ BEHIND_US = 10_000_000  # nor does one further behind
 NEAR_US = 1_000  # closer than this to where pings say: `clock` is "sender"
 SETTLED_US = 500_000
 STEADY_US = 250_000  # how far times may be from steady meanwhile
+SLOW = 100  # a clock that goes by less than 1/100 of the time between two frames ...
+SLOW_FRAMES = 10  # ... so often in a row
 
 
 class TimeError(WireError):
@@ -68,6 +71,7 @@ class ClientTimeline:
         self._asked: tuple[float, int, int] | None = None  # t0, t1, t2 of the last pong
         self._trips: deque[_Trip] = deque(maxlen=32)
         self._last_t_us = 0
+        self._slow = 0  # frames in a row between which the clock hardly went
         self._start_anew()
 
     def pong(self, t0_us: float, t1_us: int, t2_us: int) -> None:
@@ -126,6 +130,12 @@ class ClientTimeline:
                 f"{named} is {back_s:.3f} s before the last frame's; expected it to grow from "
                 "frame to frame: leave out pictures that come late"
             )
+        if self._last is not None and self._is_slow(self._last, client_us, arrival_us):
+            went, passed_s = client_us - self._last.client_us, arrival_us - self._last.arrival_us
+            return (
+                f"{named} is {went} more than the last one that fitted, {passed_s / 1e6:.2f} s "
+                "before; expected microseconds: a clock in milliseconds wants 1000 times as much"
+            )
         offset = self._offset
         if offset is None:
             trip = self._best_trip(arrival_us)
@@ -144,6 +154,12 @@ class ClientTimeline:
                 "pictures as they are taken, in microseconds: leave out those that waited"
             )
         return None
+
+    def _is_slow(self, last: _Stamp, client_us: int, arrival_us: int) -> bool:
+        """Whether the clock hardly goes, and not only since the network kept a frame waiting."""
+        hardly = (client_us - last.client_us) * SLOW < arrival_us - last.arrival_us
+        self._slow = self._slow + 1 if hardly else 0
+        return self._slow >= SLOW_FRAMES
 
     def _settled(self, stamp: _Stamp) -> bool:
         """Whether times that don't fit have agreed with each other for long enough."""

@@ -154,3 +154,23 @@ def test_any_times_at_all_give_growing_times_or_a_refusal(pairs: list[tuple[int,
             continue
         assert last < t_us <= max(arrival, last + 1)  # frames of one burst stay apart
         last = t_us
+
+
+def test_milliseconds_are_told_from_microseconds_and_the_right_unit_is_taken_then() -> None:
+    timeline = ClientTimeline()
+    refused = []
+    for k, (_, client, arrival) in enumerate(frames(4)):
+        try:
+            timeline.frame(client // 1000 if k < 60 else client, arrival)
+        except TimeError as error:
+            refused.append((k, str(error)))
+    in_milliseconds = [said for k, said in refused if k < 60]
+    assert len(in_milliseconds) == 50
+    assert all("expected microseconds" in said for said in in_milliseconds)
+    assert max(k for k, _ in refused) < 60 + 20  # half a second until the new times are steady
+
+
+def test_a_network_that_keeps_every_frame_back_is_no_slow_clock() -> None:
+    timeline = ClientTimeline()
+    for k, (_, client, arrival) in enumerate(frames(8)):
+        timeline.frame(client, arrival + 4_000_000 * (k >= 60))  # stalls once, is late from then on
