@@ -52,10 +52,11 @@ def evaluate_published(estimator: "Estimator", dataset: "Dataset", clips: int) -
     delays = [Way(f"published, R={delay}", delay) for delay in range(MAX_DELAY + 1)]
     whole = Way("published, whole clip", None)
     guessed = Way("published, R=0, guessed f", 0, true_camera=False)
+    told = Way("published, R=0, height told", 0, true_height=True)
     _print(
         "The whole person in view, every frame arrives, measured 2D noise",
         ordinary,
-        [*delays, guessed, whole],
+        [*delays, guessed, told, whole],
         estimator,
         dataset,
         clips,

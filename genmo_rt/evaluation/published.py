@@ -27,6 +27,7 @@ from genmo_rt.pose import Pose
 from genmo_rt.recording import whole_poses
 from genmo_rt.rotation import quat_xyzw_to_rotmat
 from genmo_rt.smpl import Body
+from genmo_rt.stature import ShapeRule
 
 Seen = list[tuple[Tick, Keypoints | None]]
 
@@ -39,11 +40,13 @@ class Way:
         name: for the table.
         delay: R of a stream; None for the whole clip at once.
         true_camera: whether the intrinsics are known; else they are guessed.
+        true_height: whether people say how tall they are.
     """
 
     name: str
     delay: int | None
     true_camera: bool = True
+    true_height: bool = False
 
 
 def score_published(
@@ -61,14 +64,15 @@ def score_published(
     Raises:
         InputError: no clip has all of the scored joints.
     """
-    tally = Tally()
+    tally, stature = Tally(), ShapeRule(estimator.body)
     for number, row in choose(batches, clips):
         batch = batches[number]
         seen = observed(batch, row)
         camera = true_camera(batch, row)
         if not way.true_camera:
             camera = Intrinsics.default(camera.width, camera.height)
-        poses = _poses(estimator, seen, camera, way)
+        height_m = stature.height(batch.shape[row].double().numpy()) if way.true_height else None
+        poses = _poses(estimator, seen, camera, way.delay, height_m)
         frames = [(round(pose.t * TICK_HZ), pose) for pose in poses]
         frames = [(at, pose) for at, pose in frames if batch.valid[row, at]]
         if frames:
@@ -102,10 +106,16 @@ def true_camera(batch: TrainingBatch, row: int) -> Intrinsics:
     return Intrinsics(fx, fy, cx, cy, width, height)
 
 
-def _poses(estimator: Estimator, seen: Seen, camera: Intrinsics, way: Way) -> list[Pose]:
-    if way.delay is None:
-        return whole_poses(estimator, seen, camera)
-    stream = estimator.stream(camera, delay=way.delay)
+def _poses(
+    estimator: Estimator,
+    seen: Seen,
+    camera: Intrinsics,
+    delay: int | None,
+    height_m: float | None,
+) -> list[Pose]:
+    if delay is None:
+        return whole_poses(estimator, seen, camera, height_m)
+    stream = estimator.stream(camera, height_m=height_m, delay=delay)
     try:
         out = [pair for tick, keypoints in seen for pair in stream.advance(tick, keypoints)]
         out += stream.finish()

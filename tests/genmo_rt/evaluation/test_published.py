@@ -1,6 +1,6 @@
 """Published poses beside the truth: poses that are right have no error, each at its own tick."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from genmo_rt.evaluation import published
 from genmo_rt.evaluation.published import Way, observed, score_published
 from genmo_rt.pose import Pose
 from genmo_rt.rotation import rotmat_to_quat_xyzw
+from genmo_rt.smpl import Body
+from genmo_rt.stature import ShapeRule
 from genmo_rt.training import run
 from tests.genmo_rt.data.tiny_dataset import tiny_dataset
 from tests.genmo_rt.tiny_batch import tiny_batch
@@ -63,6 +65,26 @@ def test_poses_that_are_right_have_no_error_and_late_ones_have(
         assert getattr(scores[0], name) < 0.1, name
         assert getattr(scores[3], name) > 5, name
     assert scores[0].jitter == pytest.approx(scores[3].jitter, rel=0.3)
+
+
+def test_who_says_how_tall_they_are_is_posed_that_tall(
+    estimator: Estimator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = tiny_batch(1, 40)
+    statures = []
+    posed = published._posed
+
+    def look(poses: Sequence[Pose], body: Body) -> published.Posed:
+        shape = poses[-1].shape.astype(np.float64)
+        statures.append(ShapeRule(body).height(shape))
+        return posed(poses, body)
+
+    monkeypatch.setattr(published, "_posed", look)
+    for told in (False, True):
+        score_published(estimator, [batch], replace(LIVE, true_height=told))
+    truth = ShapeRule(estimator.body).height(batch.shape[0].double().numpy())
+    assert abs(statures[0] - truth) > 0.01
+    assert statures[1] == pytest.approx(truth, abs=1e-3)
 
 
 def test_ticks_without_a_pose_or_behind_a_clips_end_do_not_count(
