@@ -2,13 +2,15 @@
 
     scripts/measure_landmarks.py motions.npz seen/ --clips 96
 
-writes one .npz per clip; scripts/fit_landmark_noise.py makes the noise table of them. With
+writes one .npz per clip; scripts/fit_landmark_noise.py makes the noise table of them, and
+scripts/score_rendered.py scores the product on those made with `--held-out --ordinary`. With
 `--sheet sheet.png` it draws the landmarks into a picture of each clip. On one core a clip of three
 seconds takes about five; clips that are there already are not made again.
 """
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -18,9 +20,10 @@ from numpy.typing import NDArray
 from render_people import draw_sheet, fine_mesh, render_clip, scale_of
 
 from genmo_rt.data.batch import TrainingBatch
+from genmo_rt.data.cameras import CameraConfig
 from genmo_rt.data.clips import FPS
 from genmo_rt.data.dataset import load_dataset
-from genmo_rt.data.loader import LoaderConfig, batches
+from genmo_rt.data.loader import LoaderConfig, Split, batches
 from genmo_rt.data.observe import CLEAN
 from genmo_rt.keypoints import Keypoints
 from genmo_rt.smpl import load_body
@@ -33,6 +36,11 @@ BONES = [
     *((12, 14), (14, 16), (16, 20), (24, 26), (26, 28), (28, 32), (28, 30)),
 ]
 
+SPOILED = LoaderConfig(batch_size=BATCH, captured=0.5, noise=CLEAN)
+ORDINARY = LoaderConfig(
+    batch_size=BATCH, captured=1, camera=CameraConfig(close=0), noise=CLEAN, told_intrinsics=1
+)
+
 Picture = NDArray[np.uint8]
 
 
@@ -43,6 +51,10 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=96)
     parser.add_argument("--ticks", type=int, default=90, help="of each clip, at 30 Hz")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--held-out", action="store_true", help="only whom training never saw")
+    parser.add_argument(
+        "--ordinary", action="store_true", help="motion as it was captured, nobody near by"
+    )
     parser.add_argument("--sheet", type=Path)
     args = parser.parse_args()
     cv2.setNumThreads(1)
@@ -50,8 +62,9 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     body = load_body()
     mesh = fine_mesh(body)
-    config = LoaderConfig(batch_size=BATCH, length=args.ticks, captured=0.5, noise=CLEAN)
-    source = batches(load_dataset(args.motions), config, args.seed)
+    config = replace(ORDINARY if args.ordinary else SPOILED, length=args.ticks)
+    split: Split = "held_out" if args.held_out else "train"
+    source = batches(load_dataset(args.motions), config, args.seed, split)
     tiles: list[Picture] = []
     for number in range(args.clips):
         if number % BATCH == 0:
