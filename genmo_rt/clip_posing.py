@@ -31,7 +31,7 @@ from genmo_rt.whole_clip import Stretch
 Array = NDArray[np.float64]
 
 AHEAD = 8  # ticks after each that tell whether a foot rests
-NOISE = RefineNoise(landmark=0.0125, steadiness=3.0)
+NOISE = RefineNoise(landmark=0.0125, steadiness=6.0)
 TIMES = FilterTimes(follow=0.07)
 """Without lag, smoothing can be stronger than live, and then the landmarks can be trusted as far as
 their own noise, which is measured, allows: their tremble does not get through."""

@@ -16,6 +16,7 @@ from genmo_rt.bodies.landmarks import LANDMARK_JOINTS
 from genmo_rt.camera import Intrinsics
 from genmo_rt.keypoints import LANDMARK_NAMES, NUM_LANDMARKS, Keypoints
 from genmo_rt.live_math import ANCESTRY, axis_angle_to_rotmat
+from genmo_rt.prediction_error import precision_at
 from genmo_rt.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS
 
 Array = NDArray[np.float64]
@@ -54,51 +55,39 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class RefineNoise:
-    """How much evidence and prediction are trusted (standard deviations).
+    """How much evidence is trusted, beside predictions whose errors prediction_error.py knows.
 
     Attributes:
-        landmark: error of a fully visible landmark across its ray, metres on the body.
+        landmark: standard deviation of a fully visible landmark across its ray, metres on the
+            body.
         outlier: error from which a landmark loses its say (Cauchy weights), metres.
-        lateral: error of the predicted root across its ray, metres.
-        depth: error of the predicted root along its ray, in parts of its distance.
-        turn_scale: factor on the prior turns of TURNS.
         steadiness: how strongly a tick's correction is tied to that of the tick before, as a
             share of the prior's weight.
     """
 
     landmark: float = 0.025
     outlier: float = 0.12
-    lateral: float = 0.2
-    depth: float = 0.02
-    turn_scale: float = 1.0
-    steadiness: float = 1.0
+    steadiness: float = 2.0
 
 
-TURNS = (
-    ("pelvis", 5.0),
-    ("spine2", 4.0),
-    ("neck", 8.0),
-    ("left_hip", 9.0),
-    ("right_hip", 9.0),
-    ("left_knee", 9.0),
-    ("right_knee", 9.0),
-    ("left_ankle", 9.0),
-    ("right_ankle", 9.0),
-    ("left_shoulder", 12.0),
-    ("right_shoulder", 12.0),
-    ("left_elbow", 12.0),
-    ("right_elbow", 12.0),
-    ("left_wrist", 12.0),
-    ("right_wrist", 12.0),
+TURNING = (
+    "pelvis",
+    "spine2",
+    "neck",
+    *(
+        f"{side}_{part}"
+        for part in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
+        for side in ("left", "right")
+    ),
 )
-"""The joints that turn, and the prediction's error per axis there, degrees."""
+"""The joints that turn."""
 
 ITERATIONS = 3
 
 _FACE = ("nose", "eye", "ear", "mouth")
 _HAND = ("pinky", "index", "thumb")
 _JOINT_OF = np.array(LANDMARK_JOINTS)
-_TURNING = np.array([JOINT_NAMES.index(name) for name, _ in TURNS])
+_TURNING = np.array([JOINT_NAMES.index(name) for name in TURNING])
 
 
 class Refiner:
@@ -108,7 +97,7 @@ class Refiner:
         noise: how much is trusted.
         focal, centre: (2,) of the camera, pixels.
         previous: (3, 16) the last tick's correction by axes: of the root, metres, and turns of
-            TURNS.
+            TURNING.
     """
 
     def __init__(self, intrinsics: Intrinsics, noise: RefineNoise | None = None) -> None:
@@ -119,7 +108,7 @@ class Refiner:
 
     def restart(self) -> None:
         """Forgets the corrections of the ticks before."""
-        self.previous = np.zeros((3, 1 + len(TURNS)))
+        self.previous = np.zeros((3, 1 + len(TURNING)))
 
     def refine(self, figure: Figure, keypoints: Keypoints) -> Figure:
         """Moves a predicted figure towards its landmarks.
@@ -152,7 +141,7 @@ def refine_together(
     centre, focal = (np.stack([getattr(of, k) for of in refiners]) for k in ("centre", "focal"))
     pixels = np.stack([seen.pixels for seen in keypoints])
     rays = ((pixels - centre[:, None]) / focal[:, None]).astype(np.float32)  # (P, 33, 2) by z
-    precision = _precision(noise, figures.joints[:, 0]).astype(np.float32)
+    precision = precision_at(figures.joints[:, 0]).astype(np.float32)
     previous = np.stack([of.previous.ravel() for of in refiners])  # (P, 48)
     correction = np.zeros_like(previous)
     held = np.float32(1 + noise.steadiness) * precision
@@ -183,19 +172,6 @@ def landmark_weights(confidence: NDArray[np.float32]) -> Array:
     return np.asarray(confident**2 * _CROWDING)
 
 
-def _precision(noise: RefineNoise, root: Array) -> Array:
-    """(P, 48, 48) how surely predictions are right, with their roots at (P, 3)."""
-    distance = np.maximum(np.sqrt((root * root).sum(-1)), MIN_DEPTH_M)[:, None]
-    ray = root / distance
-    along = ray[:, :, None] * ray[:, None]
-    depth = noise.depth * distance[..., None]
-    turns = [np.radians(noise.turn_scale * degrees) ** -2 for _, degrees in TURNS]
-    precision = np.broadcast_to(np.diag(np.tile([0.0, *turns], 3)), (len(root), 48, 48)).copy()
-    own = np.arange(3) * (1 + len(TURNS))  # the root's places
-    precision[:, own[:, None], own] = along / depth**2 + (np.eye(3) - along) / noise.lateral**2
-    return precision
-
-
 def _linearise(figures: Figure, rays: Floats) -> tuple[Floats, Floats]:
     """Errors across the rays in metres and their derivatives by root motion and joint turns.
 
@@ -214,7 +190,7 @@ def _linearise(figures: Figure, rays: Floats) -> tuple[Floats, Floats]:
     error = (flat - rays.swapaxes(1, 2)) * depth[:, None]
     # A point that moves by d moves across its ray by d_x − flat_x d_z and d_y − flat_y d_z; a turn
     # w moves it by w × lever, and row · (w × lever) = w · (lever × row).
-    jacobian = np.empty((len(rays), 2, NUM_LANDMARKS, 3, 1 + len(TURNS)), np.float32)
+    jacobian = np.empty((len(rays), 2, NUM_LANDMARKS, 3, 1 + len(TURNING)), np.float32)
     jacobian[..., 0] = _ROOT_ROWS
     np.negative(flat, out=jacobian[..., 2, 0])
     x, y, z = (points[..., None] - joints[:, :, None]) * _MOVES
@@ -246,8 +222,8 @@ def _moved(figures: Figure, step: Array) -> Figure:
 
 def _turning_tree() -> tuple[list[tuple[list[int], list[int]]], NDArray[np.intp]]:
     """Which turning joints hang on which, level by level, and (24,) which of them turns a joint."""
-    turned_by, depth = np.zeros(NUM_JOINTS, np.intp), np.zeros(len(TURNS), np.intp)
-    above = np.zeros(len(TURNS), np.intp)
+    turned_by, depth = np.zeros(NUM_JOINTS, np.intp), np.zeros(len(TURNING), np.intp)
+    above = np.zeros(len(TURNING), np.intp)
     places = {int(joint): place for place, joint in enumerate(_TURNING)}
     for joint in range(1, NUM_JOINTS):
         turned_by[joint] = turned_by[PARENTS[joint]]
