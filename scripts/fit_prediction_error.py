@@ -34,6 +34,8 @@ LOOKS = LoaderConfig(16, 128, told_intrinsics=1, captured=0.8, camera=CameraConf
 SETTLED = 20  # frames after which a stream knows whom it sees
 APART = 3  # frames between those that count
 OUTLIER = 4.0
+ACROSS = 0.05  # of the root's distance, added: where it is in the picture, landmarks say
+ALONG = 0.02  # of it, in all: the rest is a wrong size, which lasts and which no landmark tells
 SEED = 777
 ITEMS = ("root", *TURNING)
 MIRROR = [
@@ -108,6 +110,11 @@ def fit(errors: NDArray[np.float64]) -> NDArray[np.float64]:
     both = np.concatenate((errors, mirrored)).reshape(2 * len(errors), -1)
     usual = (np.abs(both) < OUTLIER * both.std(axis=0)).all(axis=1)
     covariance: NDArray[np.float64] = both[usual].T @ both[usual] / usual.sum()
+    x, y, z = (axis * len(ITEMS) for axis in range(3))  # of the root
+    covariance[[x, y], [x, y]] += ACROSS**2
+    narrower = ALONG / np.sqrt(covariance[z, z])
+    covariance[z] *= narrower
+    covariance[:, z] *= narrower
     return covariance
 
 
