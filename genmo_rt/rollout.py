@@ -97,8 +97,8 @@ class FusionNoise:
 
     wander: float = 0.07
     lateral: float = 0.002
-    velocity: float = 0.4
-    memory: float = 1.0
+    velocity: float = 0.9
+    memory: float = 0.3
     depth: float = 0.06
 
 
