@@ -1,6 +1,6 @@
 """Everything that a model card reports of a checkpoint, in one Markdown file, commands included.
 
-    scripts/model_card.py CKPT motions.npz OUT --real FOLDER
+    scripts/model_card.py CKPT motions.npz OUT --real FOLDER --seen FOLDER
 
 runs the commands below one after the other, each in a process of its own, and writes what they
 print to OUT/figures.md as they end; figures and pictures go to OUT, too. About a quarter of an
@@ -43,10 +43,11 @@ def main() -> int:
     parser.add_argument("out", type=Path)
     parser.add_argument("--real", type=Path, metavar="FOLDER", help="as for evaluate real")
     parser.add_argument("--cameras", nargs="+", default=["1", "2", "3"], help="of --real")
+    parser.add_argument("--seen", type=Path, metavar="FOLDER", help="as for score_rendered.py")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", metavar="WORD", help="parts whose name has this word in it")
     args = parser.parse_args()
-    for path in (args.checkpoint, args.motions, *([args.real] if args.real else [])):
+    for path in filter(None, (args.checkpoint, args.motions, args.real, args.seen)):
         if not path.exists():
             parser.error(f"{path} doesn't exist")
     args.out.mkdir(parents=True, exist_ok=True)
@@ -91,6 +92,11 @@ def parts(args: argparse.Namespace) -> Iterator[Part]:
         *("gallery.py", motions, str(out), "--checkpoint", ckpt),
         *(("--only", "sit") if quick else ()),
     )
+    if args.seen is not None:
+        yield _script(
+            "Rendered people in ordinary motion, real 2D stage, beside MediaPipe",
+            *("score_rendered.py", str(args.seen), "--checkpoint", ckpt),
+        )
     yield _cli("The model's own output by delay", *held_out, "--only", "estimation")
     yield _cli(
         "Hidden limbs and long streams",

@@ -34,7 +34,8 @@ def main() -> int:
         return 1
     for path in (args.index, *parts):
         print(f"{path}: {path.stat().st_size:,} bytes")
-    print("now: tests/genmo_rt, scripts/model_card.py, the figures in weights/MODEL_CARD.md")
+    print("now: scripts/fit_prediction_error.py, tests/genmo_rt, scripts/model_card.py,")
+    print("     the figures in weights/MODEL_CARD.md")
     return 0
 
 
