@@ -31,16 +31,21 @@ def measured_precision() -> Array:
     return np.linalg.inv(covariance)
 
 
-def precision_at(root: Array) -> Array:
+def precision_at(root: Array) -> NDArray[np.float32]:
     """What that is in the camera for figures whose roots are at (P, 3): (P, 48, 48), metres."""
-    known = measured_precision()
+    known = _short()
     items = np.arange(len(known) // 3)
-    way = np.zeros((len(root), 3, len(items), 3, len(items)))  # from the view
+    way = np.zeros((len(root), 3, len(items), 3, len(items)), np.float32)  # from the view
     way[:, :, items, :, items] = view_axes(root)
     distance = np.maximum(np.sqrt((root * root).sum(-1)), MIN_DEPTH_M)
     way[:, :, 0, :, 0] /= distance[:, None, None]
     way = way.reshape(len(root), *known.shape)
     return np.asarray(way @ known @ way.swapaxes(1, 2))
+
+
+@cache
+def _short() -> NDArray[np.float32]:
+    return measured_precision().astype(np.float32)
 
 
 def view_axes(root: Array) -> Array:

@@ -141,7 +141,7 @@ def refine_together(
     centre, focal = (np.stack([getattr(of, k) for of in refiners]) for k in ("centre", "focal"))
     pixels = np.stack([seen.pixels for seen in keypoints])
     rays = ((pixels - centre[:, None]) / focal[:, None]).astype(np.float32)  # (P, 33, 2) by z
-    precision = precision_at(figures.joints[:, 0]).astype(np.float32)
+    precision = precision_at(figures.joints[:, 0])
     previous = np.stack([of.previous.ravel() for of in refiners])  # (P, 48)
     correction = np.zeros_like(previous)
     held = np.float32(1 + noise.steadiness) * precision
