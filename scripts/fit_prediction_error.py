@@ -4,7 +4,7 @@
 
 estimates training clips before synthetic cameras, as a live stream would, and prints how much each
 joint is turned wrong. Mirror images count as well as what was drawn; errors over OUTLIER standard
-deviations are left out. Two minutes of one core.
+deviations are left out. Half a minute of one core.
 """
 
 import argparse
